@@ -143,11 +143,15 @@ function repeatProposal(replica: Replica, proposal: Proposal, frame: Uint8Array)
     if (node !== replica.self && !prepared.has(node)) replica.out.push({ kind: 'send', to: node, bytes: frame });
 }
 
-/** A peer's status says where it stands: it gets what it lacks. */
+/**
+ * A peer's status says where it stands: it gets what it lacks. From who is no validator peers heed certificates alone; but it may be the one that saw the
+ * block final by which it left, and those that voted for it wait for each other.
+ */
 function help(replica: Replica, node: string, peer: Place & { readonly changing: boolean }): void {
-  if (!replica.byNode.has(replica.self)) return; // peers ignore the messages of a node that is no validator
+  const isValidator = replica.byNode.has(replica.self);
+  if (!isValidator && peer.height >= replica.height) return;
   if (node === replica.self || replica.nowMs - (replica.helpedAt.get(node) ?? -HELP_INTERVAL_MS) < HELP_INTERVAL_MS) return;
-  const behindInView = peer.view < replica.view || (peer.view === replica.view && peer.changing);
+  const behindInView = isValidator && (peer.view < replica.view || (peer.view === replica.view && peer.changing));
   const { certificate } = replica;
   const answers: Uint8Array[] = [];
   const laterView = certificate && (certificate.view > peer.view || (certificate.view === peer.view && peer.changing));

@@ -13,6 +13,8 @@ const PARAMETERS = { viewTimeoutMs: 400, viewTimeoutMaxMs: 3_200, idleBlockInter
 const SEEDS_KEPT = [1004, 1005, 1009, 1049, 1084, 2271];
 /** Found when what one backup alone held took it out of every view that it was joined in (consensus/decisions/0008). */
 const SEEDS_ALONE = [940_533, 941_259];
+/** Found when the one replica that saw a block final left the validators by it and helped nobody. */
+const SEEDS_LEFT = [9_642_043];
 const SEEDS_FROM = 92; // seed 99 signs with real Ed25519
 const SEEDS_COUNT = 10;
 
@@ -31,8 +33,8 @@ test('seeds that once found a bug hold', async () => {
   }
 });
 
-test('a backup that alone holds a transaction votes in the view that the others join it in', async () => {
-  for (const seed of SEEDS_ALONE) {
+test('a backup that alone holds a transaction votes in the view that the others join it in, and one that alone saw a block final helps them to it', async () => {
+  for (const seed of [...SEEDS_ALONE, ...SEEDS_LEFT]) {
     const { failure, story, transcript } = await runSeed(seed);
     assert.equal(failure, undefined, `seed ${seed}: ${story}\n${transcript.slice(-40).join('\n')}`);
   }

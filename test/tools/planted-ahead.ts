@@ -11,6 +11,14 @@ const BUILD_TEST = 'test/unit/node/chain/build-ahead.test.ts';
 
 export const plantedAhead: readonly PlantedBug[] = [
   {
+    name: 'who left the validators helps nobody to the block by which it left',
+    file: 'consensus/pbft/recovery.ts',
+    from: 'if (!isValidator && peer.height >= replica.height) return;',
+    to: 'if (!isValidator) return;',
+    test: 'test/unit/consensus/pbft/recovery.test.ts',
+    only: 'left the validators',
+  },
+  {
     name: 'a Prepare is written only when its block is executed',
     file: NORMAL_CASE,
     from: "  writeVote(replica, 'prepare', { height, view }, digest);\n",
