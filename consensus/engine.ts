@@ -3,7 +3,8 @@
  * and executing are effects whose results come back as inputs. An engine sees opaque digests, never transactions.
  *
  * Contract with the shell, per turn: step every waiting input; begin what no peer sees, `build` and `execute`; append all `persist` records
- * to the vote log in order, one fdatasync; only then carry out the other effects. A persisted record may therefore be assumed on disk whenever a peer could have seen it.
+ * to the vote log in order, one fdatasync; only then carry out the other effects. A persisted record may therefore be assumed on disk
+ * whenever a peer could have seen it.
  */
 import type { Digest, Json, Validator } from '../node/format/index.ts';
 

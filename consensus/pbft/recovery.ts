@@ -144,8 +144,8 @@ function repeatProposal(replica: Replica, proposal: Proposal, frame: Uint8Array)
 }
 
 /**
- * A peer's status says where it stands: it gets what it lacks. From who is no validator peers heed certificates alone; but it may be the one that saw the
- * block final by which it left, and those that voted for it wait for each other.
+ * A peer's status says where it stands: it gets what it lacks. Of what comes from no validator peers heed certificates alone; but its sender may be the
+ * only one that saw the block final by which it left, while those that voted for that wait for each other.
  */
 function help(replica: Replica, node: string, peer: Place & { readonly changing: boolean }): void {
   const isValidator = replica.byNode.has(replica.self);

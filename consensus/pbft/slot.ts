@@ -32,7 +32,7 @@ export interface Proposal extends Place {
   readonly proposal: Uint8Array;
   /** The frame to repeat, at its primary only. */
   readonly frame: Uint8Array | undefined;
-  /** Our vote of each phase is said, or was before a restart: looked up no more. */
+  /** Our Prepare is said, and our Commit signed, by this process or one before: looked up no more. */
   prepareSaid: boolean;
   commitSigned: boolean;
 }

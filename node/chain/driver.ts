@@ -56,7 +56,8 @@ export interface ChainPort {
     readonly emptyAllowed: boolean;
   }): Promise<{ readonly digest: Digest; readonly proposal: Uint8Array; readonly more: boolean } | { readonly code: string }>;
   /**
-   * Checks that `proposal` is what `digest` names, fetches what it lacks (from `from` first), executes it and compares. `OK` means the block can
+   * Checks that `proposal` is what `digest` names, fetches what it lacks (from `from` first), executes it and compares; of one that was built or executed
+   * here before only the storing is waited for. `OK` means the block can
    * be committed, also after a crash of this process: what it consists of is on disk, outside the caches, by then.
    */
   execute(request: {
@@ -291,11 +292,10 @@ class Driver implements ConsensusDriver {
     }
     const check = this.#longFrames.check();
     if (check) this.#run(check.then(() => this.#wake()));
-    // Nobody sees that a block is built or executed: the executor is at work while the disk is.
-    for (const effect of effects) if (effect.kind === 'build' || effect.kind === 'execute') this.#carryOut(effect);
+    for (const effect of effects) if (isUnseen(effect)) this.#carryOut(effect);
     await this.#save(effects);
     if (this.#state !== 'running') return; // stopped while the log could not be written: nothing may leave
-    for (const effect of effects) if (effect.kind !== 'build' && effect.kind !== 'execute') this.#carryOut(effect);
+    for (const effect of effects) if (!isUnseen(effect)) this.#carryOut(effect);
     if (late && this.#waiting()) await nextTurn(timers);
   }
 
@@ -450,6 +450,11 @@ class Driver implements ConsensusDriver {
       await Promise.all(this.#underWay);
     }
   }
+}
+
+/** Whatever no peer sees begins at once: the executor is at work while the disk is. */
+function isUnseen({ kind }: Effect): boolean {
+  return kind === 'build' || kind === 'execute';
 }
 
 function codeOf(error: unknown): string {

@@ -3,7 +3,7 @@
  * serves. Nothing an answer says is believed here; the asker checks it.
  */
 import { ChainError, type ErrorCode, isErrorCode } from '../errors/index.ts';
-import { DecodeError, type Digest, NAME_BYTES_MAX, SIGNATURE_BYTES_MAX, VALIDATORS_MAX } from '../format/index.ts';
+import { DecodeError, type Digest, NAME_BYTES_MAX, Reader, SIGNATURE_BYTES_MAX, VALIDATORS_MAX } from '../format/index.ts';
 import {
   ANSWER_BLOCKS_MAX,
   ANSWER_BYTES_MAX,
@@ -98,7 +98,7 @@ export class Requests {
     this.#answerBytes = new TokenBuckets(options.world.clock);
     this.#timeoutMs = options.timeoutMs ?? REQUEST_TIMEOUT_MS;
     // Not the same at each start: what answers a question of the process before is no answer to one of this.
-    this.#nextId = new DataView(options.world.random.bytes(4).slice().buffer).getUint32(0);
+    this.#nextId = new Reader(options.world.random.bytes(4)).u32();
     this.#network.onFrame((from, channel, frame) => {
       if (channel === 'bulk' && !this.#stopped) this.#onFrame(from, frame);
     });

@@ -232,16 +232,13 @@ function recordsBefore(rows: readonly CheckedRow[], call: number): number {
  * Values of records that another node of the organisation sent, which this one may not have: whoever says that a record is stored holds them, should
  * that node be gone. They are those that the chain commits to, or the rows were no repeats.
  */
-async function keepSealed({ sealed, bodies }: SubmitDependencies, rows: readonly CheckedRow[]): Promise<void> {
+async function keepSealed({ sealed }: SubmitDependencies, rows: readonly CheckedRow[]): Promise<void> {
   for (const { prepared } of rows) {
-    const { recordId, sealed: given } = prepared;
-    if (given.length === 0) continue;
+    if (prepared.sealed.length === 0) continue;
     try {
-      const held = new Set((await bodies.inSlices(sealed.getSteps(recordId), true)).map(({ commitment }) => commitment));
-      if (given.some(({ commitment }) => !held.has(commitment))) await sealed.put([{ recordId, sealed: given }]);
+      await sealed.put([prepared]); // writes nothing of what is held or erased
     } catch (error) {
-      // What is damaged here is asked of others, and the record stands whatever fits beside it.
-      if (!(error instanceof ChainError && (error.code === 'STORE_DAMAGED' || error.code === 'RECORD_TOO_LARGE'))) throw error;
+      if (!(error instanceof ChainError && error.code === 'RECORD_TOO_LARGE')) throw error; // the record stands, whatever fits here beside its later versions
     }
   }
 }

@@ -69,8 +69,8 @@ export const plantedAhead: readonly PlantedBug[] = [
   {
     name: 'the executor waits for the vote log',
     file: 'node/chain/driver.ts',
-    from: "    for (const effect of effects) if (effect.kind === 'build' || effect.kind === 'execute') this.#carryOut(effect);\n    await this.#save(effects);\n",
-    to: "    await this.#save(effects);\n    for (const effect of effects) if (effect.kind === 'build' || effect.kind === 'execute') this.#carryOut(effect);\n",
+    from: '    for (const effect of effects) if (isUnseen(effect)) this.#carryOut(effect);\n    await this.#save(effects);\n',
+    to: '    await this.#save(effects);\n    for (const effect of effects) if (isUnseen(effect)) this.#carryOut(effect);\n',
     test: 'test/unit/node/chain/driver.test.ts',
     only: 'nobody sees',
   },

@@ -248,4 +248,12 @@ export const plantedCoalescing: readonly PlantedBug[] = [
     test: 'test/unit/node/records/submit.test.ts',
     only: 'stored already',
   },
+  {
+    name: 'a record is refused as too large because its sealed values fit no more where it is repeated',
+    file: 'node/records/submit.ts',
+    from: "if (!(error instanceof ChainError && error.code === 'RECORD_TOO_LARGE')) throw error;",
+    to: 'throw error;',
+    test: 'test/unit/node/records/submit.test.ts',
+    only: 'stored already',
+  },
 ];

@@ -15,7 +15,7 @@ export const plantedLedger: readonly PlantedBug[] = [
   {
     name: 'questions are numbered from the same number at each start',
     file: 'node/peers/requests.ts',
-    from: 'new DataView(options.world.random.bytes(4).slice().buffer).getUint32(0)',
+    from: 'new Reader(options.world.random.bytes(4)).u32()',
     to: '1',
     test: REQUESTS_TEST,
     only: 'of the process before',

@@ -146,6 +146,15 @@ const onWork =
     input.kind === 'work' ? effects : [];
 const persist = (content: string): Effect => ({ kind: 'persist', record: bytes(content) });
 const broadcast = (content: string): Effect => ({ kind: 'broadcast', bytes: bytes(content) });
+const execute: Effect = {
+  kind: 'execute',
+  height: 1,
+  engineData: encodeEngineData(0),
+  digest: d('X'),
+  proposal: bytes('X'),
+  from: 'b',
+  fresh: true,
+};
 
 test('nothing leaves before the records of the turn are on disk, in one append', async () => {
   const { driver, happened, scheduler } = rig(onWork(broadcast('first'), persist('r1'), broadcast('vote'), persist('r2')));
@@ -156,15 +165,6 @@ test('nothing leaves before the records of the turn are on disk, in one append',
 });
 
 test('what nobody sees begins before the log is written: the executor is at work while the disk is', async () => {
-  const execute: Effect = {
-    kind: 'execute',
-    height: 1,
-    engineData: encodeEngineData(0),
-    digest: d('X'),
-    proposal: bytes('X'),
-    from: 'b',
-    fresh: true,
-  };
   const begun: string[] = [];
   const { driver, happened, inputs, scheduler } = rig(onWork(persist('r'), broadcast('vote'), execute), {
     execute: () => {
@@ -312,15 +312,6 @@ test('what a worker found comes back with its task, and without an answer when t
 
 test('builds and executions that throw come back as codes', async () => {
   const build: Effect = { kind: 'build', height: 1, engineData: encodeEngineData(0), parent: GENESIS, emptyAllowed: true };
-  const execute: Effect = {
-    kind: 'execute',
-    height: 1,
-    engineData: encodeEngineData(0),
-    digest: d('X'),
-    proposal: bytes('X'),
-    from: 'b',
-    fresh: true,
-  };
   const { driver, inputs, scheduler } = rig(onWork(build, execute), {
     build: () => Promise.reject(Object.assign(new Error('no'), { code: 'STORE_FULL' })),
     execute: () => Promise.reject(new Error('no')),

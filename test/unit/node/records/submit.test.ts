@@ -24,11 +24,12 @@ import { createRig } from '../../api/stand-ins.ts';
 import { createRecordSource, type RecordBlocks } from '../../../../node/records/source.ts';
 import { parseBody } from '../../../../node/records/formats/index.ts';
 import { aesGcm, createSealedSettlement, createSealedStore, prepareRecord, type SealedValue } from '../../../../node/records/index.ts';
+import { SEALED_VALUES_MAX } from '../../../../node/records/sealed-values.ts';
 import type { TransactionStatus } from '../../../../node/service.ts';
 import { createMemoryStore, heldOf, pause } from './memory-store.ts';
 import { Shelf } from './shelf.ts';
 import { testKey } from '../format/genesis-fixture.ts';
-import { rig } from './record-rig.ts';
+import { rig, times } from './record-rig.ts';
 import { annexRecord, crypto } from './sample.ts';
 
 const sealingKey = new Uint8Array(32).fill(3);
@@ -274,6 +275,11 @@ test('who says that a record is stored already holds its sealed values, unless t
   const { sequence } = await sealed.head();
   await repeats();
   assert.equal((await sealed.head()).sequence, sequence, 'what is held is not written again');
+  shop.sealedRows.rows.clear();
+  const others = times(SEALED_VALUES_MAX, (i) => ({ ...values[0]!, path: `/ext/${i}`, commitment: `${i}` }));
+  await sealed.put([{ recordId: fromHex(stored!.id), sealed: others }]);
+  await repeats(); // the record stands, though no more fits beside its later versions
+  assert.equal(held().length, SEALED_VALUES_MAX);
   await sealed.erase(fromHex(stored!.id));
   await repeats();
   assert.deepEqual(held(), []);
