@@ -1,5 +1,6 @@
 /** What a device reads: every route by name, and what others wrote is to it as if it did not exist. An operator is the twin of each refusal. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { type Bodies, createBodies } from '../../../../node/records/bodies.ts';
 import { GUESSES_PER_MINUTE, GUESSES_SAVED_COUNT } from '../../../../node/records/guesses.ts';
@@ -8,9 +9,16 @@ import type { Route } from '../../../../api/rest/route.ts';
 import { allRoutes } from '../../../../api/rest/routes/index.ts';
 import { CONTRACT, deployedKey, production, stateKey } from '../../../../contracts/index.ts';
 import { encodeJson, type StoredRecord, toHex } from '../../../../node/format/index.ts';
-import { createRecordIndex, prepareRecord, type RecordRow, type SealedValue } from '../../../../node/records/index.ts';
+import {
+  aesGcm,
+  createRecordIndex,
+  createSealedStore,
+  prepareRecord,
+  type RecordRow,
+  type SealedValue,
+} from '../../../../node/records/index.ts';
 import { Shelf } from '../../node/records/shelf.ts';
-import { createMemoryStore } from '../../node/records/memory-store.ts';
+import { createMemoryStore, pause } from '../../node/records/memory-store.ts';
 import { annexRecord, crypto } from '../../node/records/sample.ts';
 import type { TestNode } from '../stand-in-node.ts';
 import type { TestWorld } from '../stand-in-world.ts';
@@ -138,19 +146,15 @@ before(async () => {
       height,
       all.filter((one) => one.height === height).map(({ row }) => row),
     );
+  const sealed = createSealedStore(createMemoryStore(), aesGcm, { bytes: randomBytes }, new Uint8Array(32).fill(5), pause);
+  await sealed.put(all.map((one) => ({ recordId: one.row.recordId, sealed: one.sealed })));
   const recordsOn = (node: TestNode, world: TestWorld) =>
     createRecordService({
       bodies: openBodies(world),
       node,
       crypto: world.crypto,
       index,
-      sealed: {
-        *getSteps(id: Uint8Array) {
-          yield;
-          return all.filter((one) => one.id === toHex(id)).flatMap(({ sealed }) => sealed);
-        },
-        isErased: () => false,
-      } as never,
+      sealed,
       sealingKeys: () => [sealingKey],
       inclusions: {
         position: (id) => ({ height: id[0]!, index: 0, blockHash: id }),
