@@ -3,12 +3,11 @@
  * the rest of the node. One block at a time joins the chain, whichever way it came.
  */
 import { createBlockBudget } from './block-budget.ts';
-import { BoundedMap } from '../pace/bounded-map.ts';
 import type { Delivered, ChainPort } from './driver.ts';
 import { type ChainEvents, createEmitter, type Emitter } from './events.ts';
+import { type HeldProposal, HeldProposals, ListedTransactions } from './held-proposals.ts';
 import { ChainError } from '../errors/index.ts';
 import {
-  type ByteText,
   DecodeError,
   type Digest,
   decodeBlock,
@@ -20,7 +19,6 @@ import {
   type Header,
   headerHash,
   sealSigningBytes,
-  toByteText,
   toHex,
   transactionHashOf,
 } from '../format/index.ts';
@@ -36,20 +34,15 @@ import {
 import type { Included, Mempool, Waiting } from './mempool/mempool.ts';
 import type { Location } from '../store/index.ts';
 import type { PendingBodies, ProposedBody } from './pending-bodies.ts';
+import { createProposedTransactions, LOOKED_UP_PER_PAUSE } from './proposed-transactions.ts';
 import { SPREAD_SEVERAL, type Spreading } from '../peers/index.ts';
 import type { BlockCheck } from '../service.ts';
 import type { ChainTip } from './tip.ts';
-import { createPause, type Pause } from '../pace/index.ts';
+import { createPause } from '../pace/index.ts';
 import type { LedgerStore, World } from '../world.ts';
 
-/** Proposals kept, of the height being decided and the one above, newest first: twice what an engine remembers executions. */
-export const PROPOSALS_HELD_MAX = 64;
 /** Under load the next block gathers transactions for so long after the one before: a block costs a round of votes and three syncs whatever is in it. */
 export const GATHER_MS = 40;
-/** Transactions looked up between two pauses: some tens of microseconds. */
-const LOOKED_UP_PER_PAUSE = 64;
-const FETCH_TIMEOUT_MS = 3_000; // how long missing transactions of a proposal are waited for
-
 export interface ChainDependencies {
   readonly world: World;
   readonly self: string;
@@ -74,42 +67,11 @@ export interface Chain extends ChainPort {
   idle(): Promise<void>;
 }
 
-interface HeldProposal {
-  /** As its primary sent it. */
-  readonly proposal: Uint8Array;
-  readonly parent: Digest;
-  readonly seal: Uint8Array;
-  readonly headerBytes: Uint8Array;
-  /** Where its body stands in the block files, once it is on disk. One that could not be written is held no longer. */
-  readonly body: Promise<Location>;
-  readonly transactions: Listed;
-  /** When building or executing it began, monotonic ms. */
-  readonly beganMs: number;
-  /** When it was built, if that took all of the time for it, monotonic ms. */
-  readonly timeUpMs?: number | undefined;
-  /** Transactions that may not stand above its parent. */
-  readonly refused: readonly { readonly id: Digest; readonly code: string }[];
-}
-
-/** Transactions of a proposal in its order, found by their full hash as well: few are ever looked for, so that the table for it waits until one is. */
-class Listed {
-  readonly entries: readonly Waiting[];
-  #byHash: Map<ByteText, Waiting> | undefined;
-
-  constructor(entries: readonly Waiting[]) {
-    this.entries = entries;
-  }
-
-  get(hashKey: ByteText): Waiting | undefined {
-    this.#byHash ??= new Map(this.entries.map((entry) => [entry.hashKey, entry]));
-    return this.#byHash.get(hashKey);
-  }
-}
-
 export function createChain(deps: ChainDependencies): Chain {
   const { world, executor, tip, mempool, spreading } = deps;
   const { crypto, log } = world;
-  const proposals = new BoundedMap<string, HeldProposal>(PROPOSALS_HELD_MAX);
+  const proposals = new HeldProposals();
+  const transactionsOf = createProposedTransactions({ world, mempool, spreading, held: heldTransaction });
   const { emit, on } = createEmitter<ChainEvents>();
   let joining: Promise<unknown> = Promise.resolve();
   const budget = createBlockBudget();
@@ -125,7 +87,7 @@ export function createChain(deps: ChainDependencies): Chain {
 
   /** On the last final block, or ahead on a proposal of ours that is being voted on: what that one holds waits no longer. */
   const build: ChainPort['build'] = async (request) => {
-    const below = belowOf(request.parent);
+    const below = proposals.notFinal(request.parent);
     if (below.length === 0) await gathered(request.emptyAllowed);
     const { parameters } = tip.configuration;
     spreading.flush(); // whoever judges the proposal shall have its transactions by then
@@ -158,30 +120,15 @@ export function createChain(deps: ChainDependencies): Chain {
     const sealed = { parent, seal, headerBytes: built.headerBytes };
     const body = deps.pending.save(proposal, bodyOf(request.height, sealed, included), pause);
     const timeUpMs = built.timeUp ? world.clock.monotonic() : undefined;
-    hold(built.hash, { ...sealed, proposal, body, transactions: new Listed(included), beganMs, timeUpMs, refused });
+    proposals.hold(built.hash, { ...sealed, proposal, body, transactions: new ListedTransactions(included), beganMs, timeUpMs, refused });
     rejectAboveTip(request, refused); // the parent may have become final since it was executed on
     const isCut = included.length + refused.length < waiting.length;
     return { digest: built.hash, proposal, more: isCut || isFull };
   };
 
-  function hold(hash: Digest, held: HeldProposal): void {
-    const name = toHex(hash);
-    proposals.set(name, held);
-    held.body.catch(() => {
-      if (proposals.get(name) === held) proposals.delete(name);
-    });
-  }
-
   /** Whether more than `count` might stand in a block, were it not for their bytes. */
   function bytesLeaveOut(count: number, blockBytesMax: number, isTaken: (entry: Waiting) => boolean): boolean {
     return mempool.size().bytes > blockBytesMax && mempool.select(count + 1, Number.POSITIVE_INFINITY, isTaken).length > count;
-  }
-
-  /** What is not final of a block and those it stands on. */
-  function belowOf(hash: Digest): HeldProposal[] {
-    const below: HeldProposal[] = [];
-    for (let held = proposals.get(toHex(hash)); held; held = proposals.get(toHex(held.parent))) below.push(held);
-    return below;
   }
 
   /** A verdict on what may stand at a height counts once the block below is final: now, or when that is stored. */
@@ -225,7 +172,7 @@ export function createChain(deps: ChainDependencies): Chain {
     const hash = headerHash(crypto, proposal.header);
     if (!equalBytes(hash, request.digest)) return { code: 'BLOCK_REFUSED', parent: header.parentHash };
     if (header.height !== tip.height + 1) return outOfTurn;
-    const known = proposals.get(toHex(hash));
+    const known = proposals.get(hash);
     if (known && equalBytes(known.proposal, request.proposal)) {
       await known.body;
       return { code: 'OK', parent: known.parent };
@@ -259,7 +206,7 @@ export function createChain(deps: ChainDependencies): Chain {
       ]);
     }
     const pause = createPause(world);
-    const transactions = await gather(request.from, proposal.transactionHashes, pause);
+    const transactions = await transactionsOf.gather(request.from, proposal.transactionHashes, pause);
     if (!transactions) return { code: 'BLOCK_INCOMPLETE', parent: header.parentHash };
     const beganMs = world.clock.monotonic();
     const sealed = { parent: header.parentHash, seal: proposal.seal, headerBytes: proposal.header };
@@ -267,63 +214,19 @@ export function createChain(deps: ChainDependencies): Chain {
     const executing = executor.execute({ headerBytes: proposal.header, transactions: transactions.map(verifiedOf) });
     const [executed] = await Promise.all([executing, body]);
     if (executed.failed.length > 0) return refuse(executed.failed);
-    hold(hash, { ...sealed, proposal: request.proposal, body, transactions: new Listed(transactions), beganMs, refused: [] });
+    proposals.hold(hash, {
+      ...sealed,
+      proposal: request.proposal,
+      body,
+      transactions: new ListedTransactions(transactions),
+      beganMs,
+      refused: [],
+    });
     return { code: 'OK', parent: header.parentHash };
   };
 
-  /** Transactions of a proposal: from the mempool, the rest from peers, each verified once. Undefined when some cannot be had or are bad. */
-  async function gather(from: string, hashes: readonly Digest[], pause: Pause): Promise<readonly Waiting[] | undefined> {
-    const found: (Waiting | undefined)[] = [];
-    const lacking = new Map<ByteText, Digest>();
-    for (const [i, hash] of hashes.entries()) {
-      if (i % LOOKED_UP_PER_PAUSE === 0) await pause();
-      const entry = mempool.byHash(hash);
-      found.push(entry);
-      if (!entry) lacking.set(toByteText(hash), hash);
-    }
-    if (lacking.size > 0) {
-      const fetched = await fetchVerified(from, lacking, pause);
-      for (const [i, hash] of hashes.entries()) found[i] ??= fetched.get(toByteText(hash));
-    }
-    return found.includes(undefined) ? undefined : (found as Waiting[]);
-  }
-
-  /** Those of them that may be had and are good: held here for another proposal, or given by peers. */
-  async function fetchVerified(
-    from: string,
-    lacking: ReadonlyMap<ByteText, Digest>,
-    pause: Pause,
-  ): Promise<ReadonlyMap<ByteText, Waiting>> {
-    const bodies: Uint8Array[] = [];
-    const missing: Digest[] = [];
-    for (const hash of lacking.values()) {
-      await pause();
-      const held = heldTransaction(hash);
-      if (held) bodies.push(held);
-      else missing.push(hash);
-    }
-    if (missing.length > 0) bodies.push(...(await spreading.fetchTransactions(from, missing, FETCH_TIMEOUT_MS)));
-    const found = new Map<ByteText, Waiting>();
-    const keep = (entry: Waiting): void => {
-      if (lacking.has(entry.hashKey)) found.set(entry.hashKey, entry);
-    };
-    const refuse = (error: unknown): void => log.debug({ error: String(error) }, 'transaction of a proposal refused');
-    const checks: Promise<unknown>[] = [];
-    for (const bytes of bodies) {
-      await pause();
-      checks.push(mempool.verify(bytes).then(keep, refuse));
-    }
-    await Promise.all(checks);
-    return found;
-  }
-
   function heldTransaction(hash: Digest): Uint8Array | undefined {
-    const key = toByteText(hash);
-    for (const held of proposals.values()) {
-      const transaction = held.transactions.get(key);
-      if (transaction) return transaction.bytes;
-    }
-    return deps.pending.transaction(hash); // of a proposal voted for before a restart
+    return proposals.transaction(hash)?.bytes ?? deps.pending.transaction(hash); // of a proposal voted for before a restart
   }
 
   /** Runs `work` when no other block is joining. */
@@ -348,14 +251,12 @@ export function createChain(deps: ChainDependencies): Chain {
     syncing.catch(() => undefined); // heard by whoever waits for it
     const nowMs = world.clock.monotonic();
     const tookMs = beganMs === undefined ? undefined : nowMs - Math.max(beganMs, storedMs); // built ahead, it shared the time of the one before
-    noteRound(toHex(hash), nowMs);
+    noteRound(proposals.get(hash), nowMs);
     storedMs = nowMs;
     tip.advance(committed);
     gatherUntilMs = committed.transactionIds.length >= SPREAD_SEVERAL ? world.clock.monotonic() + GATHER_MS : 0;
-    for (const [name, held] of proposals) {
-      if (equalBytes(held.parent, committed.hash)) reject(held.refused, committed.height + 1);
-      else proposals.delete(name);
-    }
+    for (const { refused } of proposals.on(committed.hash)) reject(refused, committed.height + 1);
+    proposals.keepOn(committed.hash);
     const pause = createPause(world);
     const included: Included[] = [];
     for (const [i, { idKey, sender, gasLimit }] of transactions.entries()) {
@@ -368,11 +269,11 @@ export function createChain(deps: ChainDependencies): Chain {
     return deliveredOf(finality);
   }
 
-  /** The block of this name is final, above the tip: what that says of those that were to stand there. */
-  function noteRound(name: string, nowMs: number): void {
-    for (const [other, { parent, timeUpMs }] of proposals) {
-      if (timeUpMs === undefined || !equalBytes(parent, tip.hash)) continue;
-      if (other === name) budget.final(nowMs - Math.max(timeUpMs, storedMs), tip.configuration.parameters.viewTimeoutMs);
+  /** This block is final, above the tip: what that says of those that were to stand there. */
+  function noteRound(block: HeldProposal | undefined, nowMs: number): void {
+    for (const held of proposals.on(tip.hash)) {
+      if (held.timeUpMs === undefined) continue;
+      if (held === block) budget.final(nowMs - Math.max(held.timeUpMs, storedMs), tip.configuration.parameters.viewTimeoutMs);
       else budget.failed();
     }
   }
@@ -389,7 +290,7 @@ export function createChain(deps: ChainDependencies): Chain {
     commit: ({ height, digest, finality }) =>
       exclusively(async () => {
         if (height <= tip.height) return deliveredOf(finality); // sync was faster
-        const held = proposals.get(toHex(digest));
+        const held = proposals.get(digest);
         if (!held) throw new ChainError('BLOCK_NOT_FOUND', { height });
         try {
           return await store(digest, await held.body, finality, held.transactions.entries, held.beganMs);
@@ -431,7 +332,7 @@ export function createChain(deps: ChainDependencies): Chain {
           ...checkFinality(crypto, header.chainId, hash, header, finality, tip.configuration),
         ]);
         if (faults.length > 0) throw new ChainError('BLOCK_REFUSED', { height: header.height, failed: faults });
-        const transactions = await verifyAll(block.transactions, listed.hashes);
+        const transactions = await transactionsOf.verified(block.transactions, listed.hashes);
         const sealed = { seal: block.seal, headerBytes };
         const proposal = encodeProposal({ header: headerBytes, seal: block.seal, transactionHashes: listed.hashes });
         const [executed, body] = await Promise.all([
@@ -446,19 +347,6 @@ export function createChain(deps: ChainDependencies): Chain {
       await syncing.catch(() => undefined);
     },
   };
-
-  async function verifyAll(bodies: readonly Uint8Array[], hashes: readonly Digest[]): Promise<Waiting[]> {
-    const pause = createPause(world);
-    const checked: (Waiting | Promise<Waiting>)[] = [];
-    for (const [index, bytes] of bodies.entries()) {
-      await pause();
-      const known = mempool.byHash(hashes[index]!);
-      const check = known ?? mempool.verify(bytes);
-      if (check instanceof Promise) check.catch(() => undefined); // heard below, when all have begun
-      checked.push(check);
-    }
-    return await Promise.all(checked);
-  }
 }
 
 function bodyOf(height: number, sealed: Pick<HeldProposal, 'seal' | 'headerBytes'>, transactions: readonly Waiting[]): ProposedBody {

@@ -8,6 +8,7 @@ import { createEngine, TICK_MS } from '../../consensus/index.ts';
 import type { Digest, Validator } from '../format/index.ts';
 import { FrameInbox, type InboxLimits } from './frame-inbox.ts';
 import { LongFrames } from './long-frames.ts';
+import { codeOf, Retries } from './retries.ts';
 import { nextTurn, TokenBuckets } from '../pace/index.ts';
 import type { AppendLog, Network, World } from '../world.ts';
 
@@ -24,15 +25,8 @@ export const STRANGER_FRAMES_BURST = 2_048;
 const STRANGER_FRAMES = { perSecond: STRANGER_FRAMES_PER_SECOND, burst: STRANGER_FRAMES_BURST };
 /** Reports a second about one that goes on: it is cut off after some ten seconds of it, never by what piled up while this node was held. */
 const STRANGER_REPORTS = { perSecond: 2, burst: 1 };
-/** Wait before a failed append or commit is tried again, ms. */
-const RETRY_MS = 1_000;
 /** How long stop waits for builds, executions and commits under way, ms. */
 const STOP_WAIT_MS = 5_000;
-
-/** Note that this node does not vote for now: `{fault, code}`. */
-export const CONSENSUS_FAULT = 'consensus fault';
-/** Note that it is over: `{fault}`. */
-export const CONSENSUS_FAULT_OVER = 'consensus fault over';
 
 /** A final block as the engine needs it. `validators` and `parameters` are those of the next height. */
 export interface Delivered {
@@ -142,10 +136,7 @@ class Driver implements ConsensusDriver {
   #state: 'created' | 'running' | 'stopping' | 'stopped' = 'created';
   #turning: Promise<void> | undefined;
   readonly #underWay = new Set<Promise<void>>();
-  readonly #waits = new Set<() => void>();
-  readonly #faults = new Set<string>();
-  /** Said before the start: over once what failed then has worked. */
-  readonly #said: Set<string>;
+  readonly #retries: Retries;
   #cancelTicks: (() => void) | undefined;
   #finalHeight: number;
   #syncHeight = 0;
@@ -153,7 +144,7 @@ class Driver implements ConsensusDriver {
   constructor(options: DriverOptions) {
     this.#options = options;
     const start: EngineStart = { ...options.start, log: options.voteLog.records };
-    this.#said = new Set(options.faultsSaid);
+    this.#retries = new Retries(options.world, (event, fields) => options.chain.note(event, fields), options.faultsSaid);
     this.#finalHeight = start.height;
     this.#strangerFrames = new TokenBuckets(options.world.clock);
     this.#strangerReports = new TokenBuckets(options.world.clock);
@@ -186,7 +177,7 @@ class Driver implements ConsensusDriver {
     await Promise.race([this.#drained(), patience]);
     cancel();
     this.#state = 'stopping';
-    for (const wake of this.#waits) wake();
+    this.#retries.end();
     await this.#turning;
     this.#state = 'stopped';
   }
@@ -209,7 +200,7 @@ class Driver implements ConsensusDriver {
   }
 
   fault(): string | undefined {
-    return [...this.#faults][0];
+    return this.#retries.fault();
   }
 
   behind(): number {
@@ -312,39 +303,9 @@ class Driver implements ConsensusDriver {
     }
     if (records.length === 0 && !rewrite) return;
     const { voteLog, chain } = this.#options;
-    await this.#untilDone('VOTE_LOG_UNWRITABLE', async () => {
+    await this.#retries.untilDone('VOTE_LOG_UNWRITABLE', async () => {
       await chain.durable();
       await (rewrite ? voteLog.rewrite(records) : voteLog.append(records));
-    });
-  }
-
-  /** Tries until it works or the driver stops. Undefined only in the latter case. */
-  async #untilDone<T>(fault: string, attempt: () => Promise<T>): Promise<T | undefined> {
-    for (;;) {
-      try {
-        const result = await attempt();
-        const known = [this.#faults, this.#said].map((faults) => faults.delete(fault));
-        if (known.includes(true)) this.#options.chain.note(CONSENSUS_FAULT_OVER, { fault });
-        return result;
-      } catch (error) {
-        this.#options.world.log.error({ fault, code: codeOf(error) }, 'consensus cannot go on, trying again');
-        if (!this.#faults.has(fault)) this.#options.chain.note(CONSENSUS_FAULT, { fault, code: codeOf(error) });
-        this.#faults.add(fault);
-      }
-      await this.#pause();
-      if (this.#state !== 'running') return undefined;
-    }
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        cancel();
-        this.#waits.delete(wake);
-        resolve();
-      };
-      const cancel = this.#options.world.timers.after(RETRY_MS, wake);
-      this.#waits.add(wake);
     });
   }
 
@@ -429,7 +390,7 @@ class Driver implements ConsensusDriver {
   }
 
   async #commit({ height, digest, finality }: Extract<Effect, { kind: 'commit' }>): Promise<void> {
-    const block = await this.#untilDone('BLOCK_NOT_STORED', () => this.#options.chain.commit({ height, digest, finality }));
+    const block = await this.#retries.untilDone('BLOCK_NOT_STORED', () => this.#options.chain.commit({ height, digest, finality }));
     if (block) this.delivered(block);
   }
 
@@ -455,9 +416,4 @@ class Driver implements ConsensusDriver {
 /** Whatever no peer sees begins at once: the executor is at work while the disk is. */
 function isUnseen({ kind }: Effect): boolean {
   return kind === 'build' || kind === 'execute';
-}
-
-function codeOf(error: unknown): string {
-  const code = (error as { code?: unknown } | undefined)?.code;
-  return typeof code === 'string' ? code : 'INTERNAL';
 }

@@ -2,6 +2,7 @@
 import type { PlantedBug } from './planted-bugs.ts';
 
 const CHAIN = 'node/chain/chain.ts';
+const HELD = 'node/chain/held-proposals.ts';
 const NORMAL_CASE = 'consensus/pbft/normal-case.ts';
 const REPLICA = 'consensus/pbft/replica.ts';
 const AHEAD_TEST = 'test/unit/consensus/pbft/ahead.test.ts';
@@ -140,16 +141,16 @@ export const plantedAhead: readonly PlantedBug[] = [
   },
   {
     name: 'what was built ahead is let go when its parent is final',
-    file: CHAIN,
-    from: 'if (equalBytes(held.parent, committed.hash)) reject(held.refused, committed.height + 1);\n      else proposals.delete(name);',
-    to: 'proposals.delete(name);',
+    file: HELD,
+    from: 'if (!equalBytes(held.parent, parent)) this.#byName.delete(name);',
+    to: 'this.#byName.delete(name);',
     test: BUILD_TEST,
     only: 'what that one left',
   },
   {
     name: 'proposals that stand on no final block are held on',
     file: CHAIN,
-    from: '      else proposals.delete(name);\n',
+    from: '    proposals.keepOn(committed.hash);\n',
     to: '',
     test: BUILD_TEST,
     only: 'not when another block is',
@@ -163,7 +164,7 @@ export const plantedAhead: readonly PlantedBug[] = [
     only: 'not when another block is',
   },
   {
-    name: 'what may not stand above a block that becomes final while the proposal is saved is never refused',
+    name: 'what may not stand above a block that becomes final while it is built on is never refused',
     file: CHAIN,
     from: '    rejectAboveTip(request, refused); // the parent may have become final since it was executed on\n',
     to: '',
@@ -173,8 +174,8 @@ export const plantedAhead: readonly PlantedBug[] = [
   {
     name: 'what may not stand above a proposal is never refused',
     file: CHAIN,
-    from: 'if (equalBytes(held.parent, committed.hash)) reject(held.refused, committed.height + 1);\n      else proposals',
-    to: 'if (!equalBytes(held.parent, committed.hash)) proposals',
+    from: '    for (const { refused } of proposals.on(committed.hash)) reject(refused, committed.height + 1);\n',
+    to: '',
     test: BUILD_TEST,
     only: 'not when another block is',
   },
@@ -245,8 +246,8 @@ export const plantedAhead: readonly PlantedBug[] = [
   {
     name: 'the round of a block built ahead is counted from when it was built',
     file: CHAIN,
-    from: 'nowMs - Math.max(timeUpMs, storedMs)',
-    to: 'nowMs - timeUpMs',
+    from: 'nowMs - Math.max(held.timeUpMs, storedMs)',
+    to: 'nowMs - held.timeUpMs',
     test: BUILD_TEST,
     only: 'tells by its round',
   },

@@ -246,8 +246,8 @@ export const plantedLedger: readonly PlantedBug[] = [
   },
   {
     name: 'a block whose bodies could not be written is held as one that failed for ever',
-    file: CHAIN,
-    from: '      if (proposals.get(name) === held) proposals.delete(name);\n',
+    file: 'node/chain/held-proposals.ts',
+    from: '      if (this.#byName.get(name) === held) this.#byName.delete(name);\n',
     to: '',
     test: CHAIN_TEST,
     only: 'could not be written',

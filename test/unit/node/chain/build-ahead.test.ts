@@ -107,11 +107,15 @@ async function open(waiting: readonly Uint8Array[]) {
   } as unknown as World;
   const inline = inlineExecutor(executor, '');
   const workMs: number[] = [];
+  /** Taken before the answer to the next build. */
+  const steps: (() => Promise<unknown>)[] = [];
   const port: typeof inline = {
     ...inline,
-    build(request) {
+    async build(request) {
       workMs.push(request.workMsMax);
-      return inline.build(request);
+      const built = await inline.build(request);
+      await steps.shift()?.();
+      return built;
     },
   };
   const state = createFinalState(createStateRows(store));
@@ -133,21 +137,13 @@ async function open(waiting: readonly Uint8Array[]) {
     },
   };
   const pending = await openPendingBodies(files, createBlockStore(store, files), crypto);
-  /** Taken before the next body is saved. */
-  const steps: (() => Promise<unknown>)[] = [];
   const chain = createChain({
     world,
     self: SELF,
     executor: port,
     tip,
     mempool,
-    pending: {
-      ...pending,
-      async save(...of) {
-        await steps.shift()?.();
-        return pending.save(...of);
-      },
-    },
+    pending,
     store,
     seal: (message) => testKey(`${SELF} validator`).sign(message),
     spreading: { flush: () => undefined, fetchTransactions: async () => [] },
@@ -209,7 +205,7 @@ test('a block with no room in bytes for one that waits leaves more, one with roo
 });
 
 test('a transaction that may not stand above a proposal is refused when that is final, and not when another block is', async () => {
-  for (const final of ['its parent', 'its parent while it is saved', 'another block'] as const) {
+  for (const final of ['its parent', 'its parent while it is built on', 'another block'] as const) {
     const { build, commit, pool, steps } = await open([]);
     const empty = await build(undefined, 1, false, 5);
     await pool.add(revoke, 'client');
@@ -217,10 +213,10 @@ test('a transaction that may not stand above a proposal is refused when that is 
     assert.equal(a.said, 'revoke');
     const { id } = await pool.add(ofMes[0]!, 'client');
     await pool.add(ofErp, 'client');
-    if (final === 'its parent while it is saved') steps.push(() => commit(a.digest, 1));
+    if (final === 'its parent while it is built on') steps.push(() => commit(a.digest, 1));
     const b = await build(a.digest, 2, false);
     assert.equal(b.said, 'e1');
-    if (final !== 'its parent while it is saved')
+    if (final !== 'its parent while it is built on')
       assert.deepEqual([pool.rejection(id), pool.byId(id) === undefined], [undefined, false], 'nothing is decided yet');
     if (final !== 'another block') {
       await commit(a.digest, 1); // once more changes nothing
