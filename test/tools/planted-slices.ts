@@ -227,6 +227,14 @@ export const plantedSlices: readonly PlantedBug[] = [
     only: 'optimised later',
   },
   {
+    name: 'a node is assembled with functions optimised when V8 would',
+    file: 'node/real/assemble.ts',
+    from: "    parts.add({ name: 'optimised later', stop: optimiseLaterWhileNew(realTimers) });\n",
+    to: '',
+    test: 'test/unit/node/real/heap.test.ts',
+    only: 'is new from before',
+  },
+  {
     name: 'a node that stopped leaves the process with functions optimised sooner',
     file: 'node/real/heap.ts',
     from: 'set(OPTIMISED_AFTER_BYTES);',

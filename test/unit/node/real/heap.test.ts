@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const HEAP = fileURLToPath(new URL('../../../../node/real/heap.js', import.meta.url));
+const ASSEMBLE = fileURLToPath(new URL('../../../../node/real/assemble.js', import.meta.url));
 
 /** Full collections of a program that keeps 40 MB and lets objects go after two scavenges, half a gigabyte in all. */
 const PROGRAM = `
@@ -64,4 +65,32 @@ test('while a node is new a function is optimised later, though the engine has b
     const calls = callsUntilOptimised(how);
     assert.ok(calls > plain / 1.5 && calls < plain * 1.5, how);
   }
+});
+
+/** The same calls: before a node is assembled, when its first thread is about to start, and after it could not be. */
+const ASSEMBLED_PROGRAM = `
+const { assembleNode } = await import(process.argv[1]);
+const OPTIMISED = 1 << 4; // of V8's OptimizationStatus
+const callsUntilOptimised = (sum) => {
+  let calls = 0;
+  while ((%GetOptimizationStatus(sum) & OPTIMISED) === 0) calls += sum(100) > 0;
+  return calls;
+};
+const found = [callsUntilOptimised((count) => { let all = 0; for (let i = 0; i < count; i++) all += i % 7; return all; })];
+const config = {
+  get verifyWorkers() {
+    found.push(callsUntilOptimised((count) => { let all = 1; for (let i = 0; i < count; i++) all += i % 7; return all; }));
+    throw new Error('assembled no further');
+  },
+};
+await assembleNode({ config }).catch(() => undefined);
+found.push(callsUntilOptimised((count) => { let all = 2; for (let i = 0; i < count; i++) all += i % 7; return all; }));
+console.log(JSON.stringify(found));
+`;
+
+test('a node is new from before its first thread starts until it ends', () => {
+  const argv = ['--input-type=module', '--allow-natives-syntax', '--no-concurrent-recompilation', '-e', ASSEMBLED_PROGRAM, ASSEMBLE];
+  const [before, during, ended] = JSON.parse(execFileSync(process.execPath, argv, { encoding: 'utf8' })) as [number, number, number];
+  assert.ok(during > 2 * before, `${before}, then ${during}`);
+  assert.ok(ended > before / 1.5 && ended < before * 1.5, `${before}, then ${ended}`);
 });
