@@ -3,6 +3,7 @@
  * nothing else.
  */
 export { ALL_HEADROOM, type Headroom, watchHeadroom } from './headroom.ts';
+export { joined } from './joined.ts';
 export { JSON_BODY_DEPTH_MAX, JSON_NAMES_MAX, JSON_VALUES_MAX, jsonBytesSteps, UNBOUNDED, utf8Steps } from './json-steps.ts';
 export {
   createPaced,

@@ -136,7 +136,7 @@ export function createBodyThread(world: Pick<World, 'clock' | 'timers' | 'log'>,
 
 /** Bytes whose buffer holds nothing else, so that it may be moved. */
 function ownBuffer(bytes: Uint8Array): Uint8Array {
-  return bytes.byteLength === bytes.buffer.byteLength ? bytes : Uint8Array.from(bytes);
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 }
 
 function refusalError({ code, data }: { readonly code: string; readonly data: Readonly<Record<string, unknown>> }): Error {

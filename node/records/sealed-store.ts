@@ -25,21 +25,12 @@ import {
 import { ChainError } from '../errors/index.ts';
 import { loadRow, rangeAround } from '../store/index.ts';
 import { BoundedMap } from '../pace/bounded-map.ts';
-import { type Pause, withPauses } from '../pace/index.ts';
+import { joined, type Pause, withPauses } from '../pace/index.ts';
 import type { Random, Store, StoreOperation } from '../world.ts';
 import { AEAD_KEY_BYTES, AEAD_NONCE_BYTES, type Aead } from './cipher.ts';
 import type { SealedValue } from './prepare.ts';
 import { u64Text } from './query/keys.ts';
-import {
-  decodeValues,
-  encodeValues,
-  joined,
-  NO_VALUES,
-  SEALED_BYTES_MAX,
-  SEALED_VALUES_MAX,
-  sealedBytes,
-  STEP_VALUES,
-} from './sealed-values.ts';
+import { decodeValues, encodeValues, NO_VALUES, SEALED_BYTES_MAX, SEALED_VALUES_MAX, sealedBytes, STEP_VALUES } from './sealed-values.ts';
 
 /** Key prefixes of the sealed store; retired rows stay. */
 export const sealedKeyspace = {

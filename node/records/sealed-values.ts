@@ -1,6 +1,6 @@
 /** Sealed values as bytes and back, in steps: a record may have tens of thousands of them. */
 import { type Crypto, DecodeError, fromUtf8, Reader, sealedBytesCommitment, sealedCommitment, utf8, Writer } from '../format/index.ts';
-import { utf8Steps } from '../pace/index.ts';
+import { joined, utf8Steps } from '../pace/index.ts';
 import type { SealedValue } from './prepare.ts';
 
 export const SEALED_VALUES_MAX = 100_000; // values of all versions of one record
@@ -15,8 +15,6 @@ const VALUE_FRAME_BYTES = 16;
 export const STEP_VALUES = 64;
 /** An encoding of no values: their count. */
 export const NO_VALUES = new Uint8Array(4);
-/** Bytes copied between two pauses. */
-const STEP_BYTES = 1_048_576;
 /** A value of more characters is written and read in pieces: it may be a document of millions. */
 const LONG_CHARACTERS = 65_536;
 /** Of a value with its path, salt and commitment, as most have. */
@@ -78,27 +76,6 @@ function* utf8Pieces(text: string): Generator<void, Uint8Array, void> {
     yield;
   }
   return yield* joined(parts);
-}
-
-/** Parts one behind the other, of megabytes too. */
-export function* joined(parts: readonly Uint8Array[]): Generator<void, Uint8Array, void> {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const out = new Uint8Array(length);
-  let to = 0;
-  let copied = 0;
-  for (const part of parts) {
-    for (let at = 0; at < part.length; at += STEP_BYTES) {
-      const piece = part.subarray(at, at + STEP_BYTES);
-      out.set(piece, to);
-      to += piece.length;
-      copied += piece.length;
-      if (copied < STEP_BYTES) continue;
-      yield;
-      copied = 0;
-    }
-  }
-  return out;
 }
 
 /** @throws DecodeError */

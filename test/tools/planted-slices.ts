@@ -136,6 +136,14 @@ export const plantedSlices: readonly PlantedBug[] = [
     test: SHORT_HEADROOM_TEST,
   },
   {
+    name: 'a body of several chunks without a length is put together at once',
+    file: EXCHANGE,
+    from: 'context.pacedBodies(joined(chunks), true)',
+    to: '(Buffer.concat(chunks) as Uint8Array | Promise<Uint8Array>)',
+    test: SHORT_HEADROOM_TEST,
+    only: 'of several chunks',
+  },
+  {
     name: 'long work does not rest while the voting thread is late',
     file: 'node/pace/slices.ts',
     from: 'if (!isShort(job)) restUntilMs',

@@ -45,9 +45,9 @@ before(async () => {
 });
 after(() => rig.close());
 
-function post(headers: Readonly<Record<string, string | number>>): RawCall {
+function post(headers: Readonly<Record<string, string | number>>, path = '/api/v1/transactions'): RawCall {
   const authorization = `Bearer ${rig.token('ada@acme')}`;
-  return rawCall({ port, ca, method: 'POST', path: '/api/v1/transactions', headers: { authorization, ...headers } });
+  return rawCall({ port, ca, method: 'POST', path, headers: { authorization, ...headers } });
 }
 
 async function turns(): Promise<void> {
@@ -73,6 +73,27 @@ test('a large body is taken in pieces with a rest after each, then read in slice
   assert.equal(answered, 400);
   assert.ok(pieceRests >= Math.floor(LARGE.length / (BODY_PIECE_BYTES + 64 * 1024)), `${pieceRests} rests while it came`);
   assert.ok(slices >= 3, `${slices} rests while it was read`);
+});
+
+test('a body of several chunks is put together in slices, and as it comes where its length is stated', PATIENCE, async () => {
+  const many = Buffer.alloc(4 * LARGE.length, LARGE);
+  const slicesOf = async (headers: Readonly<Record<string, string | number>>): Promise<number> => {
+    const { sent, status } = post({ 'content-type': 'text/csv', ...headers }, '/api/v1/records');
+    sent.end(many);
+    let answered: number | undefined;
+    void status.then((code) => {
+      answered = code;
+    });
+    let slices = 0;
+    while (answered === undefined) {
+      await sleep(2);
+      for (; rests.length > 0; slices++) rests.shift()!();
+    }
+    assert.equal(answered, 200);
+    return slices;
+  };
+  assert.equal(await slicesOf({ 'content-length': many.length }), 0);
+  assert.ok((await slicesOf({ 'transfer-encoding': 'chunked' })) > 0);
 });
 
 test('a body whose sender has gone is read no further', PATIENCE, async () => {
