@@ -20,6 +20,8 @@ const OLD_GENERATION_MB = 512;
 const RESTART_WAIT_MS = 1_000;
 
 export interface ReaderThread extends ReaderPort {
+  /** Resolves when the first thread answers calls, which wait for it; rejects when it does not come up. */
+  readonly ready: Promise<void>;
   /** Ends the thread, so that the database can be opened anew; the function it resolves to lets it start again. */
   release(): Promise<() => void>;
 }
@@ -31,13 +33,12 @@ interface Thread {
   readonly waiting: Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>;
 }
 
-/** @throws when the first thread does not come up */
-export async function startReaderThread(
+export function startReaderThread(
   data: ReaderWorkerData,
   world: Pick<World, 'clock' | 'timers' | 'log'> & { readonly headroom?: Headroom },
   /** A read failed: a damaged value. */
   onFault: (store: ReaderStore, fault: ChainError) => void = () => undefined,
-): Promise<ReaderThread> {
+): ReaderThread {
   let thread: Thread | undefined;
   let held: Promise<void> = Promise.resolve(); // while the database is opened anew
   let stopping = false;
@@ -111,8 +112,10 @@ export async function startReaderThread(
     judge: (...args) => call('judge', args),
   };
   thread = start();
-  await bounded(thread, READER_START_MS_MAX, thread.ready);
+  const ready = bounded(thread, READER_START_MS_MAX, thread.ready);
+  ready.catch(() => undefined); // heard by whoever awaits it
   return {
+    ready,
     ...createReaderPort(reader, world, async () => {
       stopping = true;
       await thread?.worker.terminate();

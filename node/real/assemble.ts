@@ -146,7 +146,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
     parts.add({ name: 'block files', stop: () => files.close() });
     if (files.tornBytes > 0) log.warn({ tornBytes: files.tornBytes }, 'torn end of the block files dropped');
     const ledger = { storePath: join(config.dataDir, 'chain'), blocksPath, genesisText };
-    const reader = await startReaderThread(ledger, { ...world, headroom }, (name, fault) => alarmed(name, fault));
+    const reader = startReaderThread(ledger, { ...world, headroom }, (name, fault) => alarmed(name, fault));
     parts.add({ name: 'reader', stop: () => reader.stop() });
     const readers = {
       async release() {
@@ -194,6 +194,7 @@ export async function assembleNode(options: AssembleOptions): Promise<RealNode> 
       mempool: { countMax: config.mempoolCountMax, bytesMax: config.mempoolBytesMax },
     });
     parts.add({ name: 'node', stop: () => node.stop() });
+    await reader.ready; // it came up beside the executor, which has loaded the state map
     stateOf = (key) => node.state.get(key); // its rows are kept in memory
     head = () => node.head().height; // from memory: a greeting must not hang on the disk
     const menders = new Map<string, Mender>();

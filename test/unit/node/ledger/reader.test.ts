@@ -119,7 +119,8 @@ async function threads(t: TestContext) {
   const executor = await startExecutorThread({ ...data, syncMarks: createSyncMarks() }, world, store, (error) => deaths.push(error));
   useFiles(executor, files);
   const address = await deploy(executor, await executor.open(), LOOP);
-  const reader = await startReaderThread(data, world);
+  const reader = startReaderThread(data, world);
+  await reader.ready;
   return {
     executor,
     reader,
