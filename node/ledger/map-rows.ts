@@ -15,6 +15,7 @@ import {
   decodeChangeSet,
   encodeChangeSet,
   type HeldMap,
+  loadChanges,
   loadSnapshot,
   type MapHash,
   type MapRoom,
@@ -31,7 +32,7 @@ import { pathOf, type StateRows } from './state-rows.ts';
 
 /**
  * A snapshot follows once so many keys were written since the last one, and a part of all keys: each key written costs as many entries of a snapshot as
- * there are parts, 0.6 us each. After a kill a start applies what was written since, 4 to 7 us a key.
+ * there are parts, 0.6 us each. A start merges what was written since into the entries of the snapshot.
  */
 export const SNAPSHOT_WRITES_MIN = 150_000;
 const SNAPSHOT_PART = 4;
@@ -41,7 +42,12 @@ const LAST_SNAPSHOT_PART = 16;
 /** Entries of the largest map of which a node that stops writes a snapshot, some 5 s, and the time that it takes for it where the disk is slow. */
 const LAST_SNAPSHOT_ENTRIES_MAX = 5_000_000;
 const LAST_SNAPSHOT_MS_MAX = 6_000;
-/** Keys of change sets that are applied at once at a start. */
+/**
+ * Written keys that a start merges into the entries of a snapshot, in about the time of as many entries; some 90 bytes of memory each. Those of newer
+ * change sets, where snapshots failed for long, are applied to the map that this made, 4 to 7 us a key.
+ */
+export const MERGED_WRITES_MAX = 2_000_000;
+/** Keys of change sets that are applied at once. */
 const REPLAY_WRITES = 200_000;
 const VALUES_PER_STAGE = 10_000;
 const CHANGES_PER_RANGE = 256;
@@ -62,6 +68,18 @@ export interface MapRows {
   stop(): Promise<void>;
   /** The same, but for a last snapshot where the next start would have much to apply. `map` is that of `height`, the head's. */
   finish(map: StateMap, height: number): Promise<void>;
+}
+
+/** A change set as it is stored, and read. */
+interface ChangeRow {
+  readonly bytes: Uint8Array;
+  readonly set: ChangeSet;
+}
+
+interface Written {
+  /** Of so many change sets, oldest first, as are merged into the entries of a snapshot. */
+  readonly changes: readonly Uint8Array[];
+  readonly later: AsyncIterable<ChangeRow>;
 }
 
 export function createMapRows(deps: {
@@ -96,32 +114,61 @@ export function createMapRows(deps: {
   /** As far as the rows are sound. */
   async function fromRows(height: number): Promise<StateMap> {
     const at = soundOnly(snapshotHeight);
-    const loaded = at === undefined ? undefined : await loadSnapshot(hash, frames(at), room).catch(undefinedWhenDamaged);
-    const map = loaded?.map ?? createStateMap(hash, room);
+    const stored = at === undefined ? undefined : await onSnapshot(at, height);
+    if (stored) return stored;
+    const { changes, later } = await writtenFrom(0, height);
+    return await applied(loadChanges(hash, changes, room), later);
+  }
+
+  async function onSnapshot(at: number, height: number): Promise<StateMap | undefined> {
+    const { changes, later } = await writtenFrom(at + 1, height);
+    const loaded = await loadSnapshot(hash, frames(at), room, changes).catch(undefinedWhenDamaged);
+    return loaded && (await applied(loaded.map, later));
+  }
+
+  async function writtenFrom(from: number, to: number): Promise<Written> {
+    const later = changeRows(from, to);
+    const changes: Uint8Array[] = [];
+    writesSince = 0;
+    while (writesSince < MERGED_WRITES_MAX) {
+      const { done, value } = await later.next();
+      if (done) break;
+      changes.push(value.bytes);
+      writesSince += value.set.writes.length;
+    }
+    return { changes, later };
+  }
+
+  async function applied(map: StateMap, rows: AsyncIterable<ChangeRow>): Promise<StateMap> {
     let sets: ChangeSet[] = [];
     let count = 0;
-    writesSince = 0;
     const apply = (): void => {
       map.commit(map.stage(mergeChangeSets(sets)));
       writesSince += count;
       sets = [];
       count = 0;
     };
-    const to = ledgerKey.mapChanges(height + 1);
-    for (let from = ledgerKey.mapChanges(loaded ? loaded.head.height + 1 : 0); ; ) {
+    for await (const { set } of rows) {
+      sets.push(set);
+      count += set.writes.length;
+      if (count >= REPLAY_WRITES) apply();
+    }
+    if (count > 0) apply();
+    return map;
+  }
+
+  /** Change sets of the blocks of these heights, oldest first; none for a row that is damaged. */
+  async function* changeRows(fromHeight: number, toHeight: number): AsyncGenerator<ChangeRow, undefined> {
+    const to = ledgerKey.mapChanges(toHeight + 1);
+    for (let from = ledgerKey.mapChanges(fromHeight); ; ) {
       const rows = await rangeAround(store, { from, to, limit: CHANGES_PER_RANGE }, () => new Uint8Array(0));
       for (const { value } of rows) {
         const set = soundOnly(() => decodeChangeSet(hash, value));
-        if (!set) continue;
-        sets.push(set);
-        count += set.writes.length;
-        if (count >= REPLAY_WRITES) apply();
+        if (set) yield { bytes: value, set };
       }
-      if (rows.length < CHANGES_PER_RANGE) break;
+      if (rows.length < CHANGES_PER_RANGE) return undefined;
       from = `${rows[rows.length - 1]!.key}\0`;
     }
-    apply();
-    return map;
   }
 
   function snapshotHeight(): number | undefined {

@@ -19,9 +19,11 @@ import {
   toByteText,
   Writer,
 } from '../format/index.ts';
-import { type MapWrite, sortWrites } from './batch.ts';
+import { type MapWrite, sortWrites, VALUE_BYTES } from './batch.ts';
 
 const FORM = 1;
+/** Where the count of writes stands. */
+const WRITES_AT = 1 + 8 + 2 * DIGEST_BYTES;
 
 type Hash = Pick<Crypto, 'hash'>;
 
@@ -78,6 +80,38 @@ function readChangeSet(reader: Reader): ChangeSet {
     return item.bool() ? { key, valueHash: item.fixed(DIGEST_BYTES).slice(), location: item.u64() } : { key, valueHash: undefined };
   });
   return { height, before, after, writes };
+}
+
+/** The writes of an encoded set one after another, in its own bytes. For bytes that `decodeChangeSet` has found to be one. */
+export class WritesOf {
+  readonly bytes: Uint8Array;
+  /** Where the key of the write at hand begins, and its length. */
+  keyAt = 0;
+  keyLength = 0;
+  puts = false;
+  #at = WRITES_AT + 4;
+  #left: number;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    this.#left = new DataView(bytes.buffer, bytes.byteOffset).getUint32(WRITES_AT);
+  }
+
+  /** Where its valueHash and location stand, when it puts. */
+  get valueAt(): number {
+    return this.keyAt + this.keyLength + 1;
+  }
+
+  /** Goes on to the next write; false when there is none. */
+  next(): boolean {
+    if (this.#left === 0) return false;
+    this.#left--;
+    this.keyLength = (this.bytes[this.#at]! << 8) | this.bytes[this.#at + 1]!;
+    this.keyAt = this.#at + 2;
+    this.puts = this.bytes[this.valueAt - 1] === 1;
+    this.#at = this.valueAt + (this.puts ? VALUE_BYTES : 0);
+    return true;
+  }
 }
 
 /** What many sets, oldest first, change together: the last write of each key, in key order. */

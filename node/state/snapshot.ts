@@ -20,6 +20,7 @@ import {
 } from '../format/index.ts';
 import { SortedBatch, VALUE_BYTES } from './batch.ts';
 import { readLocation } from './location.ts';
+import { MergedLoader } from './merged-changes.ts';
 import type { MapHash } from './node-hash.ts';
 import { createMapLoader, type StateMap } from './state-map.ts';
 import type { EntryWriter } from './entry-walk.ts';
@@ -80,19 +81,30 @@ function keyBytesAt(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 8) | bytes[at + 1]!;
 }
 
-/** The map that a snapshot holds. @throws ChainError STORE_DAMAGED */
+/**
+ * The map that a snapshot holds, with what was written since.
+ * @param changes encoded change sets, oldest first, each of which `decodeChangeSet` has read. With any, whether what is stored leads to the
+ * root that it should is left to who knows that root.
+ * @throws ChainError STORE_DAMAGED
+ */
 export async function loadSnapshot(
   hash: MapHash,
   chunks: Chunks,
   room?: MapRoom,
+  changes: readonly Uint8Array[] = [],
 ): Promise<{ readonly head: SnapshotHead; readonly map: StateMap }> {
   const frames = new Frames(hash, chunks);
   const head = await frames.head();
-  const loader = createMapLoader(hash, room);
+  const loader = new MergedLoader(createMapLoader(hash, room), changes);
   for await (const batch of frames.batches(head.count)) loader.add(batch);
   const map = loader.finish();
-  if (!equalBytes(map.root(), head.root)) throw damaged('its entries lead to another root');
+  if (changes.length === 0 && !equalBytes(map.root(), head.root)) throw damaged('its entries lead to another root');
   return { head, map };
+}
+
+/** The map that change sets make of none, as above. */
+export function loadChanges(hash: MapHash, changes: readonly Uint8Array[], room?: MapRoom): StateMap {
+  return new MergedLoader(createMapLoader(hash, room), changes).finish();
 }
 
 /** Hash of a frame, chained to those before it. */

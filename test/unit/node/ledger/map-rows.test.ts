@@ -5,7 +5,13 @@ import { CONTRACT, stateKey } from '../../../../contracts/index.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { type ByteText, equalBytes, fromByteText, toByteText, toHex, utf8 } from '../../../../node/format/index.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
-import { createMapRows, LAST_SNAPSHOT_WRITES_MIN, type MapRows, SNAPSHOT_WRITES_MIN } from '../../../../node/ledger/map-rows.ts';
+import {
+  createMapRows,
+  LAST_SNAPSHOT_WRITES_MIN,
+  type MapRows,
+  MERGED_WRITES_MAX,
+  SNAPSHOT_WRITES_MIN,
+} from '../../../../node/ledger/map-rows.ts';
 import { createStateRows, stateOperations } from '../../../../node/ledger/state-rows.ts';
 import {
   type ChangeSet,
@@ -201,6 +207,44 @@ test('who stops with much to apply writes a last snapshot, and one under way is 
     await reopened();
     assert.ok(equalBytes(root(), before));
   }
+});
+
+test('a start comes from a snapshot and what was written since to the root of the head', async () => {
+  const { store, rows, block, reopened, root, height } = bench();
+  await block(1_000);
+  await rows.rewrite(await created(rows, height(), root()), height());
+  await block(1_000);
+  await block(10);
+  const before = root();
+  store.batchesLeft = 0; // a start that had to make the map from the values would write
+  await reopened();
+  assert.ok(equalBytes(root(), before));
+});
+
+test('what was written beyond what is merged is applied after it', async () => {
+  const store = new FragileStore();
+  const rows = createMapRows({ store, hash: crypto, state: createStateRows(store), clock: { monotonic: () => 0 }, room: undefined });
+  const map = createStateMap(crypto);
+  const setOf = (height: number, writes: readonly MapWrite[]): StoreOperation => {
+    const before = map.root();
+    map.commit(map.stage(writes));
+    return rows.changes({ height, before, after: map.root(), writes });
+  };
+  const keys = Array.from({ length: 1_000 }, (_, i) => toByteText(crypto.hash(utf8(`${i}`))));
+  const { value } = setOf(
+    0,
+    keys.map((key) => ({ key, valueHash: crypto.hash(fromByteText(key)) })),
+  );
+  const last = MERGED_WRITES_MAX / keys.length;
+  for (let height = 0; height < last; height++) await store.batch([{ key: ledgerKey.mapChanges(height), value }]);
+  await store.batch([
+    setOf(last, [
+      { key: keys[0]!, valueHash: undefined },
+      { key: keys[1]!, valueHash: crypto.hash(utf8('another')) },
+    ]),
+  ]);
+  store.batchesLeft = 0;
+  assert.ok(equalBytes((await rows.open(last, map.root())).root(), map.root()));
 });
 
 test('an executor that stops leaves its next start nothing to apply', async () => {

@@ -7,6 +7,8 @@ export class Pages implements PageFile {
   reads = 0;
   /** Reads after so many give zeros. */
   readsSound = Number.POSITIVE_INFINITY;
+  /** So many of the next reads give zeros. */
+  readsLost = 0;
   lost: (write: number) => boolean = () => false;
   full = false;
   #writes = 0;
@@ -22,6 +24,6 @@ export class Pages implements PageFile {
   }
   read(at: number, count: number): Uint8Array {
     this.reads++;
-    return this.reads > this.readsSound ? new Uint8Array(count) : this.bytes.slice(at, at + count);
+    return this.reads > this.readsSound || this.readsLost-- > 0 ? new Uint8Array(count) : this.bytes.slice(at, at + count);
   }
 }
