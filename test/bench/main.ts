@@ -9,7 +9,9 @@ import { argv, exit, version } from 'node:process';
 import { parseArgs } from 'node:util';
 import { emptyCommits } from './bare.ts';
 import { type CommitTrace, commitTable, traceCommit } from './commit.ts';
+import { floor } from './floor.ts';
 import { hookedNodes } from './hooked.ts';
+import type { LoadResult } from './load.ts';
 import { BenchNetwork, buildIn, OWN_ROOT } from './network.ts';
 import { ladder, lowLoad, type Measured, otherwise, overload, ratesTable, SERIES, singles } from './rates.ts';
 import { startTable, type StartTimes, startTimes } from './start.ts';
@@ -27,6 +29,7 @@ const MODES = {
   where: 'CPU of a node at the best rate, by part',
   start: 'seconds until a node serves again, after a clean stop and after SIGKILL',
   bound: 'the bound of this machine, term by term beside its budget',
+  floor: 'what HTTPS and four signature checks alone would allow, without a chain',
 } as const;
 type Mode = keyof typeof MODES;
 
@@ -98,6 +101,7 @@ interface Report {
   where?: readonly Share[];
   starts: StartTimes[];
   bound?: Bound;
+  floor?: LoadResult;
 }
 
 async function run(on: BenchNetwork, report: Report): Promise<void> {
@@ -123,8 +127,9 @@ async function run(on: BenchNetwork, report: Report): Promise<void> {
     if (wanted.has('start')) report.starts.push(await startTimes(on));
   }
   if (wanted.has('bound')) report.bound = await measureBound(on, report.best);
+  if (wanted.has('low') || wanted.has('floor')) await on.stop();
+  if (wanted.has('floor')) report.floor = await floor(SECONDS);
   if (wanted.has('low')) {
-    await on.stop();
     report.empty = await emptyCommits(on.net.nodes);
   }
 }
@@ -167,4 +172,11 @@ function show(report: Report): void {
     );
   for (const times of starts) print(startTable(times));
   if (bound) print(boundTable(bound));
+  if (report.floor) {
+    const { committed, committedPerS, nodesCpuUs, loadCpuUs } = report.floor;
+    const each = nodesCpuUs.map((us) => (us / committed).toFixed(0)).join(' ');
+    print(
+      `HTTPS, a signature check at each of four nodes and plain TCP between them, and no chain: ${committedPerS.toFixed(0)}/s, CPU us a transaction ${each}, of the generator ${(loadCpuUs / committed).toFixed(0)}.`,
+    );
+  }
 }

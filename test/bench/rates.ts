@@ -104,7 +104,7 @@ async function walk({ first, factor, unrisenMax }: Walk, take: (level: number) =
 }
 
 /** Requests of a closed loop until so long after the first was asked for. */
-function until(seconds: number, next: () => Request | undefined): () => Request | undefined {
+export function until(seconds: number, next: () => Request | undefined): () => Request | undefined {
   let endMs: number | undefined;
   return () => {
     endMs ??= performance.now() + seconds * 1000;

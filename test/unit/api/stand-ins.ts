@@ -1,8 +1,7 @@
 /** The real server of the interface on stand-ins of what lies next door (NodeService, RecordService, Store, World). Tests only. */
 import 'reflect-metadata';
-import { createPrivateKey, sign, webcrypto } from 'node:crypto';
-import * as x509 from '@peculiar/x509';
-import type { ApiDeps, TlsOptions } from '../../../api/rest/index.ts';
+import { sign } from 'node:crypto';
+import type { ApiDeps } from '../../../api/rest/index.ts';
 import { type ApiServer, createServer } from '../../../api/rest/server.ts';
 import { type Dialect, dialects } from '../../../api/dialects/index.ts';
 import type { RecordService } from '../../../node/records/index.ts';
@@ -16,6 +15,9 @@ import { CHAIN_ID, type TestWorld, createTestWorld, type TestStore, createTestSt
 import { type TestState, createTestState, putAccounts, type NodeKeys, createNodeKeys, mayByRole } from './stand-in-state.ts';
 import { type TestNode, createTestNode } from './stand-in-node.ts';
 import { type TestRecords, createTestRecords } from './stand-in-records.ts';
+import { testTls } from '../../tools/test-tls.ts';
+
+export { testTls };
 
 export interface Rig {
   readonly server: ApiServer;
@@ -30,36 +32,6 @@ export interface Rig {
   /** A valid session token of an account, or one that differs from it as told. */
   token(account: string, more?: Partial<TokenClaims>, signer?: NodeKeys): string;
   close(): Promise<void>;
-}
-
-let tls: Promise<TlsOptions & { readonly ca: string }> | undefined;
-
-export function testTls(): Promise<TlsOptions & { readonly ca: string }> {
-  tls ??= (async () => {
-    x509.cryptoProvider.set(webcrypto as never);
-    const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
-    const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-    const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-      serialNumber: '01',
-      name: 'CN=tracemill test',
-      notBefore: new Date('2020-01-01'),
-      notAfter: new Date('2099-01-01'),
-      keys: keys as never,
-      signingAlgorithm: algorithm,
-      extensions: [
-        new x509.BasicConstraintsExtension(true, undefined, true),
-        new x509.SubjectAlternativeNameExtension([
-          { type: 'dns', value: 'localhost' },
-          { type: 'ip', value: '127.0.0.1' },
-        ]),
-      ],
-    });
-    const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
-    const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }).export({ format: 'pem', type: 'pkcs8' }) as string;
-    const cert = certificate.toString('pem');
-    return { key, cert, ca: cert };
-  })();
-  return tls;
 }
 
 /** @param recordsOn makes the record modules on the rig's node; a stand-in when absent. */
