@@ -14,6 +14,8 @@ import type { ReaderCall, ReaderMessage, ReaderStore, ReaderWorkerData } from '.
 export const READ_WORK_MS_MAX = 5_000;
 /** Time for a new thread to come up, ms. */
 export const READER_START_MS_MAX = 30_000;
+/** For the first one, which comes up behind the executor that loads its map, and with a lower priority. */
+export const READER_FIRST_START_MS_MAX = 300_000;
 /** Memory of the thread's heap, MiB. The reads of one query are bounded by its gas. */
 const OLD_GENERATION_MB = 512;
 /** What a caller is told to wait when his read ended with its thread, ms. */
@@ -112,7 +114,7 @@ export function startReaderThread(
     judge: (...args) => call('judge', args),
   };
   thread = start();
-  const ready = bounded(thread, READER_START_MS_MAX, thread.ready);
+  const ready = bounded(thread, READER_FIRST_START_MS_MAX, thread.ready);
   ready.catch(() => undefined); // heard by whoever awaits it
   return {
     ready,
