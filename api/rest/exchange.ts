@@ -134,7 +134,7 @@ export function createExchanges(context: ApiContext): Exchanges {
     };
     const finish = (): void => {
       const body = whole?.subarray(0, bytes) ?? (chunks.length === 1 ? chunks[0]! : context.pacedBodies(joined(chunks), true));
-      if (body instanceof Promise) void body.then((put) => done(null, asBuffer(put)));
+      if (body instanceof Promise) body.then((put) => done(null, asBuffer(put)), done);
       else done(null, asBuffer(body));
     };
     payload.on('data', take).on('end', finish).on('error', done);

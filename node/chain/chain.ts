@@ -43,6 +43,7 @@ import type { LedgerStore, World } from '../world.ts';
 
 /** Under load the next block gathers transactions for so long after the one before: a block costs a round of votes and three syncs whatever is in it. */
 export const GATHER_MS = 40;
+
 export interface ChainDependencies {
   readonly world: World;
   readonly self: string;

@@ -43,7 +43,7 @@ const LAST_SNAPSHOT_PART = 16;
 const LAST_SNAPSHOT_ENTRIES_MAX = 5_000_000;
 const LAST_SNAPSHOT_MS_MAX = 6_000;
 /**
- * Written keys that a start merges into the entries of a snapshot, in about the time of as many entries; some 90 bytes of memory each. Those of newer
+ * Written keys that a start merges into the entries of a snapshot, and sets of them; some 90 bytes of memory a key. Those of newer
  * change sets, where snapshots failed for long, are applied to the map that this made, 4 to 7 us a key.
  */
 export const MERGED_WRITES_MAX = 2_000_000;
@@ -130,7 +130,7 @@ export function createMapRows(deps: {
     const later = changeRows(from, to);
     const changes: Uint8Array[] = [];
     writesSince = 0;
-    while (writesSince < MERGED_WRITES_MAX) {
+    while (writesSince + changes.length < MERGED_WRITES_MAX) {
       const { done, value } = await later.next();
       if (done) break;
       changes.push(value.bytes);

@@ -8,15 +8,15 @@ import type { ServerResponse } from 'node:http';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import sodium from 'sodium-native';
 
-/** A transaction begins with a signature and the 32 bytes it is over. */
-export const FLOOR_SIGNATURE_BYTES = 64;
-export const FLOOR_MESSAGE_BYTES = 32;
+const SIGNATURE_BYTES = 64;
 
 export interface FloorStart {
   readonly key: string;
   readonly cert: string;
   /** Of who signs, hex. */
   readonly publicKey: string;
+  /** A transaction begins with a signature and so many bytes that it is over. */
+  readonly messageBytes: number;
 }
 
 interface Asked {
@@ -28,6 +28,7 @@ const ANSWER = Buffer.from('{"code":"OK"}');
 const peers: Socket[] = [];
 const asked = new Map<number, Asked>();
 let publicKey: Buffer;
+let messageBytes: number;
 let lastId = 0;
 
 process.on('message', async (message: FloorStart | { readonly ports: readonly number[] }) => {
@@ -37,6 +38,7 @@ process.on('message', async (message: FloorStart | { readonly ports: readonly nu
     return;
   }
   publicKey = Buffer.from(message.publicKey, 'hex');
+  messageBytes = message.messageBytes;
   const link = createServer(takeFrames);
   const api = createHttpsServer({ key: message.key, cert: message.cert }, (request, answer) => {
     const chunks: Buffer[] = [];
@@ -60,8 +62,8 @@ function connected(port: number): Promise<Socket> {
 }
 
 function check(transaction: Buffer): void {
-  const signature = transaction.subarray(0, FLOOR_SIGNATURE_BYTES);
-  const message = transaction.subarray(FLOOR_SIGNATURE_BYTES, FLOOR_SIGNATURE_BYTES + FLOOR_MESSAGE_BYTES);
+  const signature = transaction.subarray(0, SIGNATURE_BYTES);
+  const message = transaction.subarray(SIGNATURE_BYTES, SIGNATURE_BYTES + messageBytes);
   if (!sodium.crypto_sign_verify_detached(signature, message, publicKey)) throw new Error('a signature of the bench is wrong');
 }
 

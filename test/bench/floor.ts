@@ -3,17 +3,18 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { testTls } from '../tools/test-tls.ts';
-import { FLOOR_MESSAGE_BYTES, type FloorStart } from './floor-node.ts';
+import type { FloorStart } from './floor-node.ts';
 import { Load, type LoadResult, type Request } from './load.ts';
 import { until } from './rates.ts';
 
 const NODES = 4;
 /** As much as a transaction of one AI4I record. */
 const TRANSACTION_BYTES = 2_000;
+const MESSAGE_BYTES = 32;
 /** Signed ones that are sent in turn: nothing here knows one again. */
 const TRANSACTIONS = 512;
 const WARM_UP_S = 10;
-/** At a time: more or fewer made no difference. */
+/** At a time. */
 const UNDER_WAY = 256;
 
 /** Single transactions in a closed loop of `seconds`, after as much as compiles the code. */
@@ -21,7 +22,12 @@ export async function floor(seconds: number): Promise<LoadResult> {
   const program = fileURLToPath(new URL('./floor-node.js', import.meta.url));
   const { key, cert, ca } = await testTls();
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const start: FloorStart = { key, cert, publicKey: publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('hex') };
+  const start: FloorStart = {
+    key,
+    cert,
+    publicKey: publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('hex'),
+    messageBytes: MESSAGE_BYTES,
+  };
   const children = Array.from({ length: NODES }, () => fork(program));
   const ask = (child: ChildProcess, message: object): Promise<{ readonly link: number; readonly api: number }> =>
     new Promise((resolve, reject) => {
@@ -38,7 +44,7 @@ export async function floor(seconds: number): Promise<LoadResult> {
       Array.from(nodes, () => 'a-token-as-long-as-usual'),
     );
     const transactions = Array.from({ length: TRANSACTIONS }, () => {
-      const message = randomBytes(FLOOR_MESSAGE_BYTES);
+      const message = randomBytes(MESSAGE_BYTES);
       const signature = sign(null, message, privateKey);
       return Buffer.concat([signature, message, randomBytes(TRANSACTION_BYTES - signature.length - message.length)]);
     });

@@ -50,6 +50,20 @@ function post(headers: Readonly<Record<string, string | number>>, path = '/api/v
   return rawCall({ port, ca, method: 'POST', path, headers: { authorization, ...headers } });
 }
 
+/** Lets long work go on after each of its rests until the call is answered. */
+async function resting(status: RawCall['status']): Promise<{ readonly answered: number; readonly slices: number }> {
+  let answered: number | undefined;
+  void status.then((code) => {
+    answered = code;
+  });
+  let slices = 0;
+  while (answered === undefined) {
+    await sleep(2);
+    for (; rests.length > 0; slices++) rests.shift()!();
+  }
+  return { answered, slices };
+}
+
 async function turns(): Promise<void> {
   for (let turn = 0; turn < TURNS; turn++) await new Promise<void>((resolve) => void realTimers.after(1, resolve));
 }
@@ -61,15 +75,7 @@ async function until(done: () => boolean): Promise<void> {
 test('a large body is taken in pieces with a rest after each, then read in slices with a rest after each long one', PATIENCE, async () => {
   const { sent, status } = post({ 'content-type': 'application/json', 'content-length': LARGE.length });
   sent.end(LARGE);
-  let answered: number | undefined;
-  void status.then((code) => {
-    answered = code;
-  });
-  let slices = 0;
-  while (answered === undefined) {
-    await sleep(2);
-    for (; rests.length > 0; slices++) rests.shift()!();
-  }
+  const { answered, slices } = await resting(status);
   assert.equal(answered, 400);
   assert.ok(pieceRests >= Math.floor(LARGE.length / (BODY_PIECE_BYTES + 64 * 1024)), `${pieceRests} rests while it came`);
   assert.ok(slices >= 3, `${slices} rests while it was read`);
@@ -80,15 +86,7 @@ test('a body of several chunks is put together in slices, and as it comes where 
   const slicesOf = async (headers: Readonly<Record<string, string | number>>): Promise<number> => {
     const { sent, status } = post({ 'content-type': 'text/csv', ...headers }, '/api/v1/records');
     sent.end(many);
-    let answered: number | undefined;
-    void status.then((code) => {
-      answered = code;
-    });
-    let slices = 0;
-    while (answered === undefined) {
-      await sleep(2);
-      for (; rests.length > 0; slices++) rests.shift()!();
-    }
+    const { answered, slices } = await resting(status);
     assert.equal(answered, 200);
     return slices;
   };
