@@ -5,7 +5,7 @@
  * handed `judgeFinality`.
  */
 import { DecodeError, type Digest, equalBytes, type JudgeFinality } from '../node/format/index.ts';
-import { commitCertificateFault, decodeCertificate } from './pbft/certificates.ts';
+import { certificateFault, decodeCertificate } from './pbft/certificates.ts';
 
 /** What a proof of finality says, before anybody has judged it. */
 export interface FinalityProof {
@@ -32,7 +32,7 @@ const pbft: FinalityRules = {
   },
   judge(crypto, { chainId, validators }, finality) {
     const certificate = decodeCertificate(finality);
-    const fault = commitCertificateFault(crypto, chainId, certificate, validators);
+    const fault = certificateFault(crypto, chainId, 'commit', certificate, validators);
     return fault === undefined ? { fault, assurance: `${certificate.votes.length} of ${validators.length} validators` } : { fault };
   },
 };

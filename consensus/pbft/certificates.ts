@@ -94,44 +94,26 @@ export function certificateOf(votes: readonly (Certificate['votes'][number] & Om
   };
 }
 
-/** Checks a commit certificate against the validators of its height; undefined when it holds, else what is wrong. */
-export function commitCertificateFault(
+/** Checks a certificate of `phase` against the validators of its height; undefined when it holds, else what is wrong. */
+export function certificateFault(
   crypto: Pick<Crypto, 'verify'>,
   chainId: Digest,
+  phase: 'prepare' | 'commit',
   certificate: Certificate,
   validators: readonly Validator[],
+  byNode: ReadonlyMap<string, Validator> = new Map(validators.map((validator) => [validator.node, validator])),
 ): string | undefined {
-  const message = voteSigningBytes(chainId, 'commit', certificate);
-  let previous = '';
-  for (const vote of certificate.votes) {
-    if (vote.node <= previous) return 'votes are not sorted by node id without repetition';
-    previous = vote.node;
-    const validator = validators.find((candidate) => candidate.node === vote.node);
-    if (!validator) return `${vote.node} is not a validator of this height`;
-    if (!crypto.verify(validator.suite, validator.publicKey, message, vote.signature)) return `signature of ${vote.node} does not verify`;
-  }
+  const { votes } = certificate;
   const quorum = quorumSize(validators.length);
-  if (certificate.votes.length < quorum) return `${certificate.votes.length} votes where ${quorum} are needed`;
-  return undefined;
-}
-
-/** What is wrong with a prepare certificate, or undefined when it holds. */
-export function prepareCertificateFault(
-  crypto: Pick<Crypto, 'verify'>,
-  chainId: Digest,
-  certificate: Certificate,
-  validators: ReadonlyMap<string, Validator>,
-): string | undefined {
-  const quorum = quorumSize(validators.size);
-  if (certificate.votes.length < quorum) return `${certificate.votes.length} votes where ${quorum} are needed`;
-  const message = voteSigningBytes(chainId, 'prepare', certificate);
+  if (votes.length < quorum) return `${votes.length} votes where ${quorum} are needed`;
+  const message = voteSigningBytes(chainId, phase, certificate);
   let previous = '';
-  for (const vote of certificate.votes) {
-    if (vote.node <= previous) return 'votes are not sorted by node id without repetition';
-    previous = vote.node;
-    const validator = validators.get(vote.node);
-    if (!validator) return `${vote.node} is not a validator`;
-    if (!crypto.verify(validator.suite, validator.publicKey, message, vote.signature)) return `signature of ${vote.node} does not verify`;
+  for (const { node, signature } of votes) {
+    if (node <= previous) return 'votes are not sorted by node id without repetition';
+    previous = node;
+    const validator = byNode.get(node);
+    if (!validator) return `${node} is not a validator of this height`;
+    if (!crypto.verify(validator.suite, validator.publicKey, message, signature)) return `signature of ${node} does not verify`;
   }
   return undefined;
 }

@@ -31,7 +31,7 @@ import {
   writeVote,
 } from './replica.ts';
 import type { Ahead, Built, Slot } from './slot.ts';
-import { commitFault } from './verdicts.ts';
+import { judgedFault } from './verdicts.ts';
 
 /** A build that found nothing is asked for again after this, ms. */
 const BUILD_RETRY_MS = 100;
@@ -273,7 +273,7 @@ function finalize(replica: Replica, certificate: Certificate): void {
 /** A certificate somebody forwarded. */
 export function onCertificate(replica: Replica, certificate: Certificate, from: string): void {
   if (certificate.height <= replica.height || replica.slot.committing) return;
-  const fault = commitFault(replica, certificate);
+  const fault = judgedFault(replica, 'commit', certificate);
   if (fault) {
     // Above the next height the validators may have changed since: then it is only a claim, and others must share it.
     replica.out.push({

@@ -32,7 +32,7 @@ import {
   sign,
   tryDecode,
 } from './replica.ts';
-import { commitFault } from './verdicts.ts';
+import { judgedFault } from './verdicts.ts';
 import { adoptView, startViewChange, viewTimeoutMs } from './view-change.ts';
 import { equalBytes, toHex } from '../../node/format/index.ts';
 import type { Certificate, Place } from './certificates.ts';
@@ -202,7 +202,7 @@ export function onCommitted(replica: Replica, certificate: Certificate, from: st
   else if (certificate.height === replica.height && equalBytes(certificate.digest, replica.digest)) {
     const newer = certificate.view > replica.view || (certificate.view === replica.view && replica.changing);
     // Judged by the present validators; after a barrier it fails, and a later certificate will do.
-    if (newer && !commitFault(replica, certificate)) {
+    if (newer && !judgedFault(replica, 'commit', certificate)) {
       replica.certificate = certificate;
       adoptView(replica, certificate);
     }
@@ -266,7 +266,7 @@ function provenBy(replica: Replica, { certificate, messages }: RecoveryReply): P
   let view = 0;
   // At or below our own height it says nothing we do not know. Validators may have changed below a higher one: after sync it is asked for
   // again.
-  if (certificate && certificate.height > replica.height && commitFault(replica, certificate)) return undefined;
+  if (certificate && certificate.height > replica.height && judgedFault(replica, 'commit', certificate)) return undefined;
   for (const bytes of messages) {
     const own = tryDecode(bytes);
     if (own?.kind !== 'prepare' && own?.kind !== 'commit' && own?.kind !== 'checkpoint' && own?.kind !== 'viewChange') return undefined;

@@ -3,7 +3,7 @@
  * instead of a quorum of signatures. They hold for one validator set, so they go with every final block.
  */
 import { equalBytes, toByteText, toHex, type Validator } from '../../node/format/index.ts';
-import { type Certificate, commitCertificateFault, prepareCertificateFault, encodeCertificate, voteSigningBytes } from './certificates.ts';
+import { type Certificate, certificateFault, encodeCertificate, voteSigningBytes } from './certificates.ts';
 import type { EngineCrypto, SignatureCheck } from '../engine.ts';
 import { type Committed, holdsCertificates, type Message, type NewView, signingBytes, type ViewChange } from './messages.ts';
 import { type Replica, tryDecode, voteText } from './replica.ts';
@@ -149,17 +149,11 @@ function* checksOf({ byNode, chainId, height }: Replica, bytes: Uint8Array): Gen
   }
 }
 
-/** What is wrong with a commit certificate under the present validators, or undefined. */
-export function commitFault(replica: Replica, certificate: Certificate): string | undefined {
-  return judged(replica, 'commit', encodeCertificate(certificate), () =>
-    commitCertificateFault(oncePerVote(replica), replica.chainId, certificate, replica.validators),
-  );
-}
-
-/** What is wrong with a prepare certificate under the present validators, or undefined. */
-export function prepareFault(replica: Replica, certificate: Certificate): string | undefined {
-  return judged(replica, 'prepare', encodeCertificate(certificate), () =>
-    prepareCertificateFault(oncePerVote(replica), replica.chainId, certificate, replica.byNode),
+/** What is wrong with a certificate under the present validators, or undefined. */
+export function judgedFault(replica: Replica, phase: 'prepare' | 'commit', certificate: Certificate): string | undefined {
+  const { chainId, validators, byNode } = replica;
+  return judged(replica, phase, encodeCertificate(certificate), () =>
+    certificateFault(oncePerVote(replica), chainId, phase, certificate, validators, byNode),
   );
 }
 

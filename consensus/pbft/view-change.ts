@@ -11,7 +11,7 @@ import { encodeMessage, mint, type NewView, type Verified, type ViewChange } fro
 import { requestSync } from './normal-case.ts';
 import { drop, enterView, mayVote, nextHeight, note, persist, primaryOf, type Replica, sign, tryDecode } from './replica.ts';
 import { leaveView } from './slot.ts';
-import { commitFault, isSigned, prepareFault, validIn } from './verdicts.ts';
+import { judgedFault, isSigned, validIn } from './verdicts.ts';
 
 /** Time-out of the present view, ms: doubled for every view that failed since the last final block, capped. */
 export function viewTimeoutMs(replica: Replica): number {
@@ -67,7 +67,7 @@ function viewChangeFault(replica: Replica, message: ViewChange): string | undefi
   if (message.height !== replica.height) return 'its height is not the base';
   if (message.certificate && !equalBytes(message.certificate.digest, replica.digest)) return 'its final block is not ours';
   for (const certificate of message.prepared) {
-    const fault = prepareFault(replica, certificate);
+    const fault = judgedFault(replica, 'prepare', certificate);
     if (fault) return fault;
   }
   return undefined;
@@ -113,7 +113,7 @@ function startNewView(replica: Replica, support: readonly ViewChange[]): void {
   const usable: ViewChange[] = [];
   for (const message of support) {
     if (message.height > replica.height) {
-      if (message.certificate && !commitFault(replica, message.certificate)) {
+      if (message.certificate && !judgedFault(replica, 'commit', message.certificate)) {
         requestSync(replica, message.height, [message.node]); // a block is final that we lack: first that
         return;
       }
@@ -176,7 +176,7 @@ export function onNewView(replica: Replica, message: Verified<NewView>, bytes: U
   const base = opened[0]!.height;
   if (base < replica.height) return; // its sender gets our certificate, and every view change is sent again at our height
   if (base > replica.height) {
-    const proof = opened.find(({ certificate }) => certificate && !commitFault(replica, certificate));
+    const proof = opened.find(({ certificate }) => certificate && !judgedFault(replica, 'commit', certificate));
     if (proof) {
       replica.pendingNewView = { bytes, valid: validIn(replica, bytes) };
       requestSync(replica, base, [message.node, proof.node]);

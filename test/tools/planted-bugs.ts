@@ -12,6 +12,7 @@ import { plantedDoors } from './planted-doors.ts';
 import { plantedForms } from './planted-forms.ts';
 import { plantedIndex } from './planted-index.ts';
 import { plantedLedger } from './planted-ledger.ts';
+import { plantedPbft } from './planted-pbft.ts';
 import { plantedRecords } from './planted-records.ts';
 import { plantedRecovery } from './planted-recovery.ts';
 import { plantedScanner } from './planted-scanner.ts';
@@ -41,6 +42,7 @@ export interface PlantedBug {
 
 export const plantedBugs: readonly PlantedBug[] = [
   ...plantedConsensus,
+  ...plantedPbft,
   ...plantedForms,
   ...plantedLedger,
   ...plantedVersions,

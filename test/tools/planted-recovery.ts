@@ -141,7 +141,7 @@ export const plantedRecovery: readonly PlantedBug[] = [
   {
     name: 'the certificate in a recovery reply is believed',
     file: RECOVERY,
-    from: '  if (certificate && certificate.height > replica.height && commitFault(replica, certificate)) return undefined;\n',
+    from: "  if (certificate && certificate.height > replica.height && judgedFault(replica, 'commit', certificate)) return undefined;\n",
     to: '',
     test: RECOVERY_TEST,
     only: 'signed words do not prove it',

@@ -7,11 +7,12 @@ import {
   decodeMessage,
   encodeMessage,
   type Fetch,
+  HEIGHTS_IN_FLIGHT_MAX,
   type Message,
   type Status,
 } from '../../../../consensus/pbft/messages.ts';
 import { decodeRecord, encodeRecord, type LogRecord } from '../../../../consensus/pbft/vote-log.ts';
-import { DecodeError } from '../../../../node/format/index.ts';
+import { DecodeError, Writer } from '../../../../node/format/index.ts';
 import { body, certificate, d, newView, prePrepare, recoveryReply, signed, Table, viewChange, vote } from './table.ts';
 
 const samples: Message[] = [
@@ -51,6 +52,31 @@ test('no cut, no added byte and no other kind of damage gets past decoding as an
     }),
     { numRuns: 500 },
   );
+});
+
+test('bytes of a kind that no message or record has are refused', () => {
+  for (const kind of [0, samples.length + 1, 255]) {
+    assert.throws(() => decodeMessage(new Writer().u8(kind).text('a').finish()), DecodeError);
+    assert.throws(() => decodeRecord(Uint8Array.of(kind)), DecodeError);
+  }
+});
+
+test('a view change has room for the heights in flight, whatever room it states', () => {
+  const message = viewChange('b', 2, undefined, Array(HEIGHTS_IN_FLIGHT_MAX + 1).fill(certificate('prepare', 1, 1, 'Y')));
+  const bytes = encodeMessage(message).slice();
+  assert.throws(() => decodeMessage(bytes), DecodeError);
+  const stated = encodeMessage(viewChange('b', 2)).length - message.signature.length - 4 - 4 - 4; // ahead of two lengths and itself
+  assert.equal(new DataView(bytes.buffer).getUint32(stated), HEIGHTS_IN_FLIGHT_MAX);
+  new DataView(bytes.buffer).setUint32(stated, HEIGHTS_IN_FLIGHT_MAX + 1);
+  assert.throws(() => decodeMessage(bytes), DecodeError);
+});
+
+test('a record of a vote holds a vote, and one of a view change a view change', () => {
+  const [aVote, aViewChange] = [vote('commit', 'a', 0, 1, 'X'), viewChange('a', 1)];
+  assert.throws(() => decodeRecord(encodeRecord({ kind: 'vote', vote: aVote, frame: encodeMessage(aViewChange) })), DecodeError);
+  const bytes = encodeRecord({ kind: 'vote', vote: aVote }).slice();
+  bytes[0] = encodeRecord({ kind: 'viewChange', message: aViewChange })[0]!;
+  assert.throws(() => decodeRecord(bytes), DecodeError);
 });
 
 test('a replica bears any bytes from anyone', () => {
