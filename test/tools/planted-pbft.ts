@@ -2,6 +2,8 @@
 import type { PlantedBug } from './planted-bugs.ts';
 
 const CERTIFICATES = 'consensus/pbft/certificates.ts';
+const BOOK = 'consensus/pbft/book.ts';
+const BOOK_TEST = 'test/unit/consensus/pbft/book.test.ts';
 const MESSAGES = 'consensus/pbft/messages.ts';
 const VOTE_LOG = 'consensus/pbft/vote-log.ts';
 const MESSAGES_TEST = 'test/unit/consensus/pbft/messages.test.ts';
@@ -71,5 +73,45 @@ export const plantedPbft: readonly PlantedBug[] = [
     to: '',
     test: MESSAGES_TEST,
     only: 'holds a vote',
+  },
+  {
+    name: 'the votes of one signer are kept without bound',
+    file: BOOK,
+    from: '    if (held.length > this.#votesPerSignerMax) held.shift();\n',
+    to: '',
+    test: BOOK_TEST,
+    only: 'without end',
+  },
+  {
+    name: 'of the votes of one signer the oldest goes, not the lowest',
+    file: BOOK,
+    from: '    held.sort(comparePlaces);\n',
+    to: '',
+    test: BOOK_TEST,
+    only: 'without end',
+  },
+  {
+    name: 'places are told apart by height alone',
+    file: CERTIFICATES,
+    from: 'return a.height - b.height || a.view - b.view;',
+    to: 'return a.height - b.height;',
+    test: BOOK_TEST,
+    only: 'without end',
+  },
+  {
+    name: 'a vote with another signature passes for the one that is held',
+    file: BOOK,
+    from: ' && equalBytes(held.signature, vote.signature);',
+    to: ';',
+    test: BOOK_TEST,
+    only: 'its signature',
+  },
+  {
+    name: 'commits of the next height count for this one',
+    file: BOOK,
+    from: '        if (vote.height !== height) continue;\n',
+    to: '',
+    test: BOOK_TEST,
+    only: 'next height',
   },
 ];

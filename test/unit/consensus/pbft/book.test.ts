@@ -15,6 +15,37 @@ test('a vote is new once, known again, and another digest in its place a conflic
   assert.equal(book.votes('commit', { height: 1, view: 0 }).length, 1);
 });
 
+test("a signer that votes without end pushes out its own votes of the lowest places, and no other signer's", () => {
+  const book = new Book(3);
+  addVote(book, vote('prepare', 'b', 5, 1, 'X'));
+  const places = [
+    { height: 2, view: 0 },
+    { height: 1, view: 9 },
+    { height: 2, view: 1 },
+    { height: 1, view: 5 },
+  ];
+  for (const { height, view } of places) assert.equal(addVote(book, vote('prepare', 'a', view, height, 'X')), 'new');
+  assert.deepEqual(
+    places.map((place) => book.votes('prepare', place).map((v) => v.node)),
+    [['a'], ['a'], ['a'], ['b']],
+  );
+  assert.deepEqual(
+    book.latestMessagesOf('a').map((v) => [v.height, v.view]),
+    [[2, 1]],
+  );
+});
+
+test('a vote is held with its digest and its signature', () => {
+  const book = new Book();
+  const held = vote('commit', 'a', 0, 1, 'X');
+  assert.equal(book.holds(held), false);
+  addVote(book, held);
+  assert.equal(book.holds(held), true);
+  assert.equal(book.holds({ ...held, signature: new Uint8Array(held.signature.length) }), false);
+  for (const other of [vote('commit', 'a', 0, 1, 'Y'), vote('commit', 'a', 1, 1, 'X'), vote('prepare', 'a', 0, 1, 'X')])
+    assert.equal(book.holds(other), false);
+});
+
 test('commits add up only for one view and one digest', () => {
   const book = new Book();
   addVote(book, vote('commit', 'a', 0, 1, 'X'));
@@ -27,6 +58,15 @@ test('commits add up only for one view and one digest', () => {
     book.committed(1, 3)?.map((v) => v.node),
     ['a', 'b', 'c'],
   );
+});
+
+test('commits of the next height make no block of this one final', () => {
+  const book = new Book();
+  for (const node of ['a', 'b', 'c']) addVote(book, vote('commit', node, 0, 2, 'Y'));
+  assert.equal(book.committed(1, 3), undefined);
+  for (const [node, label] of Object.entries({ a: 'X', b: 'X', c: 'Z' })) addVote(book, vote('commit', node, 0, 1, label));
+  assert.equal(book.committed(1, 3), undefined);
+  assert.equal(book.committed(2, 3)?.length, 3);
 });
 
 test('of the proposals of one signer at a height the newest is held, whatever others proposed', () => {
