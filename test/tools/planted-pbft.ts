@@ -4,6 +4,9 @@ import type { PlantedBug } from './planted-bugs.ts';
 const CERTIFICATES = 'consensus/pbft/certificates.ts';
 const BOOK = 'consensus/pbft/book.ts';
 const BOOK_TEST = 'test/unit/consensus/pbft/book.test.ts';
+const VIEW_CHANGE = 'consensus/pbft/view-change.ts';
+const PBFT = 'consensus/pbft/pbft.ts';
+const RECOVERY_TEST = 'test/unit/consensus/pbft/recovery.test.ts';
 const MESSAGES = 'consensus/pbft/messages.ts';
 const VOTE_LOG = 'consensus/pbft/vote-log.ts';
 const MESSAGES_TEST = 'test/unit/consensus/pbft/messages.test.ts';
@@ -113,5 +116,93 @@ export const plantedPbft: readonly PlantedBug[] = [
     to: '',
     test: BOOK_TEST,
     only: 'next height',
+  },
+  {
+    name: 'who may not vote joins the view changes of others',
+    file: VIEW_CHANGE,
+    from: 'if (!mayVote(replica) || !replica.book.hasViewChanges) return;',
+    to: 'if (!replica.book.hasViewChanges) return;',
+    test: RECOVERY_TEST,
+    only: 'says nothing that binds',
+  },
+  {
+    name: 'who may not vote leaves a view when its time is over',
+    file: PBFT,
+    from: 'if (!mayVote(replica) || slot.committing) {',
+    to: 'if (slot.committing) {',
+    test: RECOVERY_TEST,
+    only: 'says nothing that binds',
+  },
+  {
+    name: 'who may not vote leaves the view of a primary that proposed twice',
+    file: PBFT,
+    from: 'if (current && mayVote(replica)) startViewChange',
+    to: 'if (current) startViewChange',
+    test: RECOVERY_TEST,
+    only: 'says nothing that binds',
+  },
+  {
+    name: 'any node starts a view',
+    file: VIEW_CHANGE,
+    from: 'if (primaryOf(replica, replica.view) === replica.self) startNewView',
+    to: 'startNewView',
+    test: VIEW_CHANGE_TEST,
+    only: 'primary of that view alone',
+  },
+  {
+    name: 'a new view leads back into a view that is over',
+    file: VIEW_CHANGE,
+    from: 'if (message.view < replica.view || (message.view === replica.view && !replica.changing)) return;\n  if (message.node',
+    to: 'if (message.view === replica.view && !replica.changing) return;\n  if (message.node',
+    test: VIEW_CHANGE_TEST,
+    only: 'that is over',
+  },
+  {
+    name: 'a second new view of the view that is open binds it',
+    file: VIEW_CHANGE,
+    from: 'if (message.view < replica.view || (message.view === replica.view && !replica.changing)) return;\n  if (message.node',
+    to: 'if (message.view < replica.view) return;\n  if (message.node',
+    test: VIEW_CHANGE_TEST,
+    only: 'that is over',
+  },
+  {
+    name: 'a certificate that does not hold makes a replica ask for its block',
+    file: VIEW_CHANGE,
+    from: "certificate && !judgedFault(replica, 'commit', certificate));",
+    to: 'certificate !== undefined);',
+    test: VIEW_CHANGE_TEST,
+    only: 'nobody proves',
+  },
+  {
+    name: 'a primary asks for a block that nobody proves',
+    file: VIEW_CHANGE,
+    from: "if (message.certificate && !judgedFault(replica, 'commit', message.certificate)) {",
+    to: 'if (message.certificate) {',
+    test: VIEW_CHANGE_TEST,
+    only: 'nobody proves',
+  },
+  {
+    name: 'a view change states a final height without its certificate',
+    file: VIEW_CHANGE,
+    from: "  if (message.certificate ? message.certificate.height !== message.height : message.height !== 0) return 'height without its certificate';\n",
+    to: '',
+    test: VIEW_CHANGE_TEST,
+    only: 'more than it proves',
+  },
+  {
+    name: 'a view change carries what was prepared at any height',
+    file: VIEW_CHANGE,
+    from: "    if (certificate.height !== height + 1) return 'prepared heights are not contiguous above the final one';\n",
+    to: '',
+    test: VIEW_CHANGE_TEST,
+    only: 'more than it proves',
+  },
+  {
+    name: 'a view change calls another block final',
+    file: VIEW_CHANGE,
+    from: "  if (message.certificate && !equalBytes(message.certificate.digest, replica.digest)) return 'its final block is not ours';\n",
+    to: '',
+    test: VIEW_CHANGE_TEST,
+    only: 'another block final',
   },
 ];

@@ -294,6 +294,47 @@ test('a replica whose vote log is gone is mute until a height nobody can hold a 
   assert.ok(mute.executed('nine', 'OK', 9, d('eight')).includes('broadcast prepare v0 h9 nine'));
 });
 
+/** What binds its sender, out of all that d says while others propose, prepare, equivocate, leave the view for that of d, and time passes. */
+function boundBy(d5: Table): string[] {
+  const said = d5.sent.length;
+  d5.hear(prePrepare('a', 0, 6, 'six'));
+  d5.executed('six', 'OK', 6, d('five'));
+  for (const node of ['a', 'b', 'c']) d5.hear(vote('prepare', node, 0, 6, 'six'));
+  d5.hear(prePrepare('a', 0, 6, 'other'));
+  for (const node of ['a', 'b', 'c']) d5.hear(viewChange(node, 3, FIVE));
+  d5.hear(
+    newView(
+      'a',
+      4,
+      ['a', 'b', 'c'].map((node) => viewChange(node, 4, FIVE)),
+    ),
+  );
+  d5.hear(prePrepare('a', 4, 6, 'six'));
+  d5.executed('six', 'OK', 6, d('five'));
+  d5.work();
+  for (let i = 0; i < 4; i++) d5.tick(5_000);
+  const free = ['status', 'fetch', 'body', 'committed', 'recoveryQuery', 'recoveryReply'];
+  const own = d5.sent.slice(said).filter((message) => 'node' in message && message.node === 'd'); // it hands on what proves another guilty
+  return [...new Set(own.map(({ kind }) => kind))].filter((kind) => !free.includes(kind)).sort();
+}
+
+test('who may not vote says nothing that binds it, whatever it hears and however long it waits', () => {
+  const at5 = { height: 5, digest: d('five'), finality: encodeCertificate(FIVE), log: new Table('d').log };
+  assert.deepEqual(boundBy(new Table('d', at5)), ['commit', 'newView', 'prePrepare', 'prepare', 'viewChange'], 'one that may');
+  const waits = lostLog();
+  for (const node of ['a', 'b', 'c']) waits.hear(recoveryReply(node, 'd', 5, FIVE));
+  const excluded = new Table('d', at5);
+  excluded.hear(vote('commit', 'd', 0, 6, 'of another'), 'c');
+  const silent = {
+    'its log is gone': lostLog(),
+    'its silence lasts': waits,
+    'another votes with its key': excluded,
+    'it holds another key': new Table('d', { ...at5, validators: rekeyed('d') }),
+    'it observes': new Table('d', { ...at5, validators: validators(['a', 'b', 'c', 'e']) }),
+  };
+  for (const [why, table] of Object.entries(silent)) assert.deepEqual(boundBy(table), [], why);
+});
+
 test('a mute replica enters no view below one it may have promised to leave', () => {
   const mute = lostLog();
   mute.hear(recoveryReply('a', 'd', 5, FIVE));

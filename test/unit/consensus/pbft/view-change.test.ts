@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
-import { type Body, type Fetch, mint, type PrePrepare } from '../../../../consensus/pbft/messages.ts';
+import { type Certificate, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
+import { type Body, type Fetch, mint, type NewView, type PrePrepare, type ViewChange } from '../../../../consensus/pbft/messages.ts';
 import { createReplica, enterView, type Replica } from '../../../../consensus/pbft/replica.ts';
 import { startViewChange } from '../../../../consensus/pbft/view-change.ts';
 import {
@@ -182,6 +182,36 @@ test('a new view is refused when one of its view changes has another base', () =
   assert.deepEqual(c.hear(newView('b', 1, level)), ['persist entered v1 h2 free']);
 });
 
+test('a view change that states more than it proves is rejected, by itself and in a new view', () => {
+  const final = certificate('commit', 0, 1, 'X');
+  const stating = (node: string, parts: Partial<ViewChange>): ViewChange =>
+    signed<ViewChange>({ kind: 'viewChange', view: 1, height: 0, certificate: undefined, prepared: [], node, ...parts });
+  const wrong: Partial<ViewChange>[] = [
+    { view: 0 }, // where nothing has failed
+    { height: 1 }, // a final height without its certificate
+    { height: 2, certificate: final },
+    { height: 0, certificate: final },
+    { prepared: [certificate('prepare', 0, 2, 'Y')] }, // not just above what is final
+    { prepared: [certificate('prepare', 1, 1, 'Y')] }, // in the view that is only beginning
+  ];
+  for (const parts of wrong) {
+    assert.deepEqual(new Table('c').hear(stating('d', parts)), ['reject PBFT_VIEW_CHANGE_INVALID d'], JSON.stringify(Object.keys(parts)));
+    const changes = [viewChange('a', 1), viewChange('b', 1), stating('d', parts)];
+    assert.match(new Table('c').hear(newView('b', 1, changes)).join(), /^(?:reject|ignore) PBFT_NEW_VIEW_INVALID b$/);
+  }
+  const good = [stating('d', {}), stating('d', { height: 1, certificate: final, prepared: [certificate('prepare', 0, 2, 'Y')] })];
+  for (const message of good) assert.deepEqual(new Table('c').hear(message), []);
+});
+
+test('a new view is refused when one of its view changes calls another block final', () => {
+  const c = new Table('c');
+  c.delivered('X');
+  const [final, other] = ['X', 'Z'].map((label) => certificate('commit', 0, 1, label));
+  const changes = (ofD: typeof final) => [viewChange('a', 1, final), viewChange('b', 1, final), viewChange('d', 1, ofD)];
+  assert.deepEqual(c.hear(newView('b', 1, changes(other))), ['reject PBFT_NEW_VIEW_INVALID b']);
+  assert.deepEqual(c.hear(newView('b', 1, changes(final))), ['persist entered v1 h2 free']);
+});
+
 test('a new view of a base we have passed opens nothing here', () => {
   const c = new Table('c');
   c.delivered('X');
@@ -354,6 +384,39 @@ test('a new view that starts above our head waits for sync', () => {
     'sync h1 from ba',
   ]);
   assert.ok(c.delivered('X').includes('persist entered v1 h2 free'));
+});
+
+test('a new view above our head whose final block nobody proves asks nobody for it', () => {
+  const changes = (final: Certificate) => ['a', 'b', 'd'].map((node) => viewChange(node, 1, final));
+  for (const voters of ['ab', 'aab', 'abe']) {
+    const unproven = certificate('commit', 0, 1, 'X', [...voters]);
+    assert.deepEqual(new Table('c').hear(newView('b', 1, changes(unproven))), []);
+    const b = new Table('b'); // the same at the primary of that view
+    for (const node of ['a', 'c', 'd']) assert.ok(!b.hear(viewChange(node, 1, unproven)).some((line) => line.startsWith('sync')));
+  }
+});
+
+test('a view change of a quorum is made a new view by the primary of that view alone', () => {
+  const c = new Table('c');
+  for (const node of ['a', 'b', 'd']) c.hear(viewChange(node, 1));
+  assert.deepEqual([c.status.view, c.status.phase], [1, 'viewChange']);
+  assert.ok(!c.sent.some(({ kind }) => kind === 'newView'));
+});
+
+test('a new view of a view that is over, or that is open already, changes nothing', () => {
+  const c = new Table('c');
+  const opening = (view: number, prepared?: Certificate): NewView =>
+    newView(
+      'abcd'[view]!,
+      view,
+      ['a', 'b', 'd'].map((node) => viewChange(node, view, undefined, prepared && [prepared])),
+    );
+  assert.deepEqual(c.hear(opening(3)), ['persist entered v3 h1 free']);
+  assert.deepEqual(c.hear(opening(1)), []);
+  assert.deepEqual(c.hear(opening(3, certificate('prepare', 0, 1, 'X'))), []);
+  assert.deepEqual(c.hear(prePrepare('d', 3, 1, 'Y')), accepting('d', 3, 1, 'Y'), 'free still');
+  for (const view of [1, 3]) for (const node of ['a', 'b', 'd']) c.hear(viewChange(node, view));
+  assert.deepEqual([c.status.view, c.status.phase], [3, 'proposed']);
 });
 
 test('a block certified in a later view brings a replica into that view', () => {
