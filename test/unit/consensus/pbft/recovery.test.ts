@@ -143,6 +143,36 @@ test('a status from behind is answered with the commit certificate, one from a l
   b.hear(newView('c', 2, [viewChange('a', 2, final), viewChange('c', 2, final), viewChange('d', 2, final)]));
   assert.deepEqual(status('d', 1, 0), ['send d newView v2 of 3']);
   assert.deepEqual(status('a', 1, 2, true), ['send a newView v2 of 3']);
+  b.tick(100);
+  assert.deepEqual(status('c', 1, 2), [], 'who stands where b does lacks nothing');
+  assert.deepEqual(status('c', 1, 3), [], 'nor who is further on');
+});
+
+test('who is behind in a view that b has left gets the view change of b, and who waits in the view of the last certificate gets that', () => {
+  const b = new Table('b');
+  b.delivered('X', 1, 2);
+  const status = (node: string, view: number, changing: boolean) =>
+    b.hear(signed<Status>({ kind: 'status', height: 1, view, changing, node }));
+  assert.deepEqual(status('c', 2, true), ['send c committed h1']);
+  assert.deepEqual(status('d', 1, false), ['send d committed h1']);
+  b.work();
+  b.tick(10);
+  b.tick(1_100);
+  assert.deepEqual([b.status.view, b.status.phase], [3, 'viewChange']);
+  assert.deepEqual(status('a', 2, false), ['send a viewChange v3 final 1 prepared []']);
+});
+
+test('the own block certified in a later view opens that view; another block, an earlier view or no proof opens none', () => {
+  const c = new Table('c');
+  c.delivered('X');
+  const opening = (label: string, view: number, voters?: string[]) =>
+    c.hear({ kind: 'committed', certificate: certificate('commit', view, 1, label, voters) }, 'b');
+  assert.deepEqual(opening('Y', 3), []);
+  assert.deepEqual(opening('X', 3, ['a', 'b']), []);
+  assert.deepEqual(opening('X', 3), ['persist entered v3 h2 free']);
+  assert.deepEqual(opening('X', 2), []);
+  assert.deepEqual(opening('X', 3), []);
+  assert.equal(c.status.view, 3);
 });
 
 test('who left the validators with a block hands the proof of it to those who have not got there, and says nothing else', () => {
@@ -161,7 +191,23 @@ test('a forwarded commit certificate makes an executed block final and asks for 
   b.executed('X');
   assert.deepEqual(b.hear({ kind: 'committed', certificate: certificate('commit', 0, 1, 'X') }, 'c'), ['commit h1 X by abc']);
   const c = new Table('c');
-  assert.deepEqual(c.hear({ kind: 'committed', certificate: certificate('commit', 0, 7, 'X') }, 'b'), ['sync h7 from b']);
+  const ahead = { kind: 'committed', certificate: certificate('commit', 0, 7, 'X') } as const;
+  assert.deepEqual(c.hear(ahead, 'b'), ['sync h7 from b']);
+  assert.deepEqual(c.hear(ahead, 'd'), [], 'blocks are on their way');
+  c.tick(PARAMETERS.viewTimeoutMs);
+  assert.deepEqual(c.hear(ahead, 'd'), ['sync h7 from d']);
+});
+
+test('a certificate of a block that is being stored, or final, stores nothing a second time', () => {
+  const b = new Table('b');
+  b.hear(prePrepare('a', 0, 1, 'X'));
+  b.executed('X');
+  const final = { kind: 'committed', certificate: certificate('commit', 0, 1, 'X') } as const;
+  b.hear(final, 'c');
+  assert.equal(b.status.phase, 'committing');
+  assert.deepEqual(b.hear(final, 'd'), []);
+  b.delivered('X');
+  assert.deepEqual(b.hear(final, 'd'), []);
 });
 
 test('one validator far ahead proves nothing; f+1 do, after a moment of grace', () => {
@@ -292,6 +338,24 @@ test('a replica whose vote log is gone is mute until a height nobody can hold a 
   mute.delivered('eight', 8);
   mute.hear(prePrepare('a', 0, 9, 'nine'));
   assert.ok(mute.executed('nine', 'OK', 9, d('eight')).includes('broadcast prepare v0 h9 nine'));
+});
+
+test('a view change of its own that others hold stretches the silence over the height above it', () => {
+  const mute = lostLog();
+  for (const node of ['a', 'b']) mute.hear(recoveryReply(node, 'd', 5, FIVE));
+  mute.hear(recoveryReply('c', 'd', 5, FIVE, [viewChange('d', 2, certificate('commit', 0, 7, 'X7'))]));
+  for (let height = 6; height <= 8; height++) mute.delivered(`X${height}`, height, 3);
+  assert.equal(mute.status.phase, 'mute'); // it may have voted at height 8, and for the one in flight above
+  mute.delivered('X9', 9, 3);
+  assert.equal(mute.status.phase, 'idle');
+});
+
+test('a certificate with a vote of its own from below the end of its silence begins no new silence', () => {
+  const waits = lostLog();
+  for (const node of ['a', 'b', 'c']) waits.hear(recoveryReply(node, 'd', 5, FIVE, node === 'c' ? [vote('commit', 'd', 0, 6, 'X6')] : []));
+  waits.delivered('X6', 6, 0, undefined, ['a', 'b', 'd']);
+  waits.delivered('X7', 7);
+  assert.equal(waits.status.phase, 'idle');
 });
 
 /** What binds its sender, out of all that d says while others propose, prepare, equivocate, leave the view for that of d, and time passes. */

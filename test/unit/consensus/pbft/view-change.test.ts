@@ -156,6 +156,20 @@ test('a new primary without the body fetches it, and takes only one that execute
   assert.ok(b.executed('X').includes('broadcast prePrepare v1 h1 X'));
 });
 
+test('a new primary executes the body of the block it is bound to alone, and of its height', () => {
+  const b = new Table('b');
+  b.hear(viewChange('c', 1, undefined, [certificate('prepare', 0, 1, 'X', ['a', 'c', 'd'])]));
+  b.hear(viewChange('d', 1));
+  b.tick(20);
+  const given = (parts: Partial<Body>) =>
+    b.hear(signed<Body>({ kind: 'body', height: 1, digest: d('X'), proposal: body('X'), node: 'c', ...parts }));
+  assert.deepEqual(given({ digest: d('Y'), proposal: body('Y') }), []);
+  b.tick(600); // it asks again, and may be answered again
+  assert.deepEqual(given({ height: 2 }), []);
+  b.tick(600);
+  assert.deepEqual(given({}), ['execute h1 X from c']);
+});
+
 test('of two prepared blocks the one of the higher view wins', () => {
   const c = new Table('c');
   c.hear(viewChange('a', 2, undefined, [certificate('prepare', 0, 1, 'X')]));
