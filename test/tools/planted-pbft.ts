@@ -7,6 +7,9 @@ const BOOK_TEST = 'test/unit/consensus/pbft/book.test.ts';
 const VIEW_CHANGE = 'consensus/pbft/view-change.ts';
 const PBFT = 'consensus/pbft/pbft.ts';
 const RECOVERY_TEST = 'test/unit/consensus/pbft/recovery.test.ts';
+const RECOVERY = 'consensus/pbft/recovery.ts';
+const NORMAL_CASE = 'consensus/pbft/normal-case.ts';
+const REPLAY = 'consensus/pbft/replay.ts';
 const MESSAGES = 'consensus/pbft/messages.ts';
 const VOTE_LOG = 'consensus/pbft/vote-log.ts';
 const MESSAGES_TEST = 'test/unit/consensus/pbft/messages.test.ts';
@@ -204,5 +207,109 @@ export const plantedPbft: readonly PlantedBug[] = [
     to: '',
     test: VIEW_CHANGE_TEST,
     only: 'another block final',
+  },
+  {
+    name: 'votes of heights far above are kept',
+    file: PBFT,
+    from: "return message.height > next + 1 ? 'PBFT_AHEAD' : undefined; // one ahead",
+    to: 'return undefined; // one ahead',
+    test: RECOVERY_TEST,
+    only: 'water marks',
+  },
+  {
+    name: 'checkpoint votes of heights far above are kept',
+    file: PBFT,
+    from: "return message.height > replica.height + 1 ? 'PBFT_AHEAD' : undefined;",
+    to: 'return undefined;',
+    test: RECOVERY_TEST,
+    only: 'water marks',
+  },
+  {
+    name: 'proposals of views that are over are kept',
+    file: PBFT,
+    from: 'if (message.height < next || message.view < replica.view) return',
+    to: 'if (message.height < next) return',
+    test: RECOVERY_TEST,
+    only: 'water marks',
+  },
+  {
+    name: 'a restart forgets the stable checkpoint',
+    file: REPLAY,
+    from: 'replica.stableCheckpoint = Math.max(replica.stableCheckpoint, record.stableCheckpoint);',
+    to: '',
+    test: RECOVERY_TEST,
+    only: 'water marks',
+  },
+  {
+    name: 'a restart stays in a view that its last certificate has passed',
+    file: REPLAY,
+    from: 'if (certified > replica.view || (',
+    to: 'if ((',
+    test: RECOVERY_TEST,
+    only: 'view of its last certificate',
+  },
+  {
+    name: 'a restart stays on its way to a view that its last certificate opened',
+    file: REPLAY,
+    from: ' || (certified === replica.view && replica.changing && certified > 0)) {',
+    to: ') {',
+    test: RECOVERY_TEST,
+    only: 'view of its last certificate',
+  },
+  {
+    name: 'a block that is being stored is stored again',
+    file: NORMAL_CASE,
+    from: 'certificate.height <= replica.height || replica.slot.committing) return;',
+    to: 'certificate.height <= replica.height) return;',
+    test: RECOVERY_TEST,
+    only: 'nothing a second time',
+  },
+  {
+    name: 'every certificate of a height above asks for blocks anew',
+    file: NORMAL_CASE,
+    from: '  if (replica.nowMs < replica.syncRetryAtMs) return;\n',
+    to: '',
+    test: RECOVERY_TEST,
+    only: 'forwarded commit certificate',
+  },
+  {
+    name: 'a certificate that nobody judges leads into a later view',
+    file: RECOVERY,
+    from: "if (newer && !judgedFault(replica, 'commit', certificate)) {",
+    to: 'if (newer) {',
+    test: RECOVERY_TEST,
+    only: 'certified in a later view',
+  },
+  {
+    name: 'a certificate of another block leads into a later view',
+    file: RECOVERY,
+    from: 'certificate.height === replica.height && equalBytes(certificate.digest, replica.digest)) {',
+    to: 'certificate.height === replica.height) {',
+    test: RECOVERY_TEST,
+    only: 'certified in a later view',
+  },
+  {
+    name: 'a view change of its own does not stretch the silence over the height above',
+    file: RECOVERY,
+    from: "own.kind === 'viewChange' ? own.height + 1 : own.height",
+    to: 'own.height',
+    test: RECOVERY_TEST,
+    only: 'stretches the silence over',
+  },
+  {
+    name: 'the end of its silence is no memory of its own votes',
+    file: RECOVERY,
+    from: 'Math.max(replica.remembered, replica.floor?.height ?? 0)',
+    to: 'replica.remembered',
+    test: RECOVERY_TEST,
+    only: 'no new silence',
+  },
+  {
+    name: 'any body that is sent is executed at a bound primary',
+    file: RECOVERY,
+    from: 'if (!equalBytes(bound, message.digest) || hasExecuted',
+    to: 'if (hasExecuted',
+    test: VIEW_CHANGE_TEST,
+    only: 'bound to alone',
   },
 ];

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import { ANSWERS_DUE_MAX, ANSWERS_PER_QUESTION } from '../../../../consensus/pbft/answers.ts';
-import type { RecoveryQuery, Body, Fetch, Status } from '../../../../consensus/pbft/messages.ts';
+import type { RecoveryQuery, Body, Fetch, Message, Status } from '../../../../consensus/pbft/messages.ts';
 import { retransmitMs } from '../../../../consensus/pbft/recovery.ts';
 import type { Replica } from '../../../../consensus/pbft/replica.ts';
-import { decodeRecord } from '../../../../consensus/pbft/vote-log.ts';
+import { decodeRecord, encodeRecord } from '../../../../consensus/pbft/vote-log.ts';
 import {
   accepting,
   certificate,
@@ -116,6 +116,49 @@ test('a restart in a bound view is bound still', () => {
   assert.equal(again.status.view, 1);
   assert.deepEqual(again.hear(prePrepare('b', 1, 1, 'Y')), []);
   assert.deepEqual(restart('c', c).hear(prePrepare('b', 1, 1, 'X')), accepting('b', 1, 1, 'X', false));
+});
+
+test('a restart is in the view of its last certificate, where its log knows only of earlier ones or of the way there', () => {
+  const log = new Table('c').log;
+  const at = (view: number, records = log) => new Table('c', { height: 1, digest: d('X'), finality: finality(view, 1, 'X'), log: records });
+  const where = ({ status: { view, phase } }: Table) => [view, phase];
+  assert.deepEqual(where(at(0)), [0, 'idle']);
+  assert.deepEqual(where(at(3)), [3, 'idle']);
+  const left = new Table('c');
+  for (const node of ['a', 'b']) left.hear(viewChange(node, 3));
+  assert.deepEqual(where(left), [3, 'viewChange']);
+  assert.deepEqual(where(at(2, left.log)), [3, 'viewChange']);
+  assert.deepEqual(where(at(3, left.log)), [3, 'idle']);
+});
+
+test('what is outside the water marks is not kept: final heights, views that are over, and heights above the next', () => {
+  const log = [encodeRecord({ kind: 'mark', stableCheckpoint: 4 })];
+  const c = new Table('c', { height: 5, digest: d('five'), finality: finality(1, 5, 'five'), log });
+  assert.deepEqual([c.status.view, c.status.stableCheckpoint], [1, 4]);
+  const code = (message: Message): string | undefined => c.hear(message)[0];
+  const outside = [
+    vote('prepare', 'b', 1, 5, 'five'),
+    vote('commit', 'b', 1, 5, 'five'),
+    prePrepare('b', 1, 5, 'five'),
+    prePrepare('a', 0, 6, 'six'),
+    vote('checkpoint', 'b', 0, 4, 'four'),
+    vote('checkpoint', 'b', 1, 5, 'five'),
+  ];
+  for (const message of outside) assert.equal(code(message), 'ignore PBFT_OUTSIDE_WATERMARKS ' + ('node' in message && message.node));
+  const ahead = [
+    vote('prepare', 'b', 1, 8, 'X'),
+    vote('commit', 'b', 1, 8, 'X'),
+    prePrepare('b', 1, 8, 'X'),
+    vote('checkpoint', 'b', 0, 7, 'X'),
+  ];
+  for (const message of ahead) assert.equal(code(message), 'ignore PBFT_AHEAD b');
+  const kept = [
+    vote('prepare', 'b', 1, 7, 'X'),
+    vote('commit', 'b', 1, 7, 'X'),
+    prePrepare('b', 1, 7, 'X'),
+    vote('checkpoint', 'b', 0, 6, 'X'),
+  ];
+  for (const message of kept) assert.equal(code(message), undefined);
 });
 
 test('replicas one view behind others of a quorum catch up with them', () => {
