@@ -97,9 +97,10 @@ export function createStanding(options: StandingOptions): StandingWatch {
     };
   }
 
-  function judge(): void {
+  /** Who was expelled when it stopped takes it that this is so still, until a peer lets it in. */
+  function judge(letIn = false): void {
     const now = standing();
-    if (now.state === told) return;
+    if (now.state === told || (told === 'unknown' && now.state === 'member' && !letIn)) return;
     told = now.state;
     network.keepQuiet(now.state === 'expelled');
     options.onChange(now);
@@ -112,7 +113,7 @@ export function createStanding(options: StandingOptions): StandingWatch {
     }
     saying.delete(node); // it lets this node in
     visitedMs.delete(node);
-    judge();
+    judge(true);
   });
 
   /** Visits those validators that were out of reach for long enough, one after the other. */
@@ -188,7 +189,7 @@ export function createStanding(options: StandingOptions): StandingWatch {
     standing,
     namedByChain(active) {
       ownChain = active;
-      if (!active || told !== 'unknown') judge(); // of what happened since its own chain knows nothing
+      judge();
     },
     start() {
       cancel = world.timers.every(Math.min(VISIT_CHECK_MS, visitEveryMs), () => void check());

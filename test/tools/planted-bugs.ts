@@ -13,6 +13,7 @@ import { plantedForms } from './planted-forms.ts';
 import { plantedIndex } from './planted-index.ts';
 import { plantedLedger } from './planted-ledger.ts';
 import { plantedPbft } from './planted-pbft.ts';
+import { plantedPeers } from './planted-peers.ts';
 import { plantedRecords } from './planted-records.ts';
 import { plantedRecovery } from './planted-recovery.ts';
 import { plantedScanner } from './planted-scanner.ts';
@@ -61,6 +62,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedSlices,
   ...plantedDoors,
   ...plantedAnswers,
+  ...plantedPeers,
 ];
 
 /** The files that the bug changes, with the bug in them. @throws Error when a text to replace does not occur exactly once. */
