@@ -38,9 +38,12 @@ export function createMembership(deps: MembershipDependencies): Membership {
   const leaving = new Leaving();
   let admitted: readonly AdmittedNode[] = [];
   let cancelExpel: (() => void) | undefined;
+  let cancelRetry: (() => void) | undefined;
+  let rounds = 0;
   let stopped = false;
 
   async function admitRegistered(): Promise<void> {
+    const round = ++rounds;
     const prefix = ledgerKey.state(stateKey(CONTRACT.registry, registryKey.entriesOf('node')));
     let unread: unknown; // a node whose entry cannot be read stays out until it is repaired, by those that can be let in
     const rows = await rangeAround(deps.rows, { from: prefix, to: prefixEnd(prefix), limit: NODES_REGISTERED_MAX }, (key, error) => {
@@ -48,6 +51,7 @@ export function createMembership(deps: MembershipDependencies): Membership {
       damaged(key);
       return undefined;
     });
+    if (stopped || round !== rounds) return; // one that began later has read what is newer, or reads again
     const nodes: AdmittedNode[] = [];
     const suspended: AdmittedNode[] = [];
     let active: boolean;
@@ -87,7 +91,8 @@ export function createMembership(deps: MembershipDependencies): Membership {
   /** The store could not be read just now: whom to let in is looked up again. */
   function tryAgain(error: unknown): void {
     world.log.error({ error: String(error) }, 'registered nodes could not be read');
-    if (!stopped) world.timers.after(ADMIT_RETRY_MS, changed);
+    cancelRetry?.();
+    if (!stopped) cancelRetry = world.timers.after(ADMIT_RETRY_MS, changed);
   }
 
   function changed(): void {
@@ -100,6 +105,7 @@ export function createMembership(deps: MembershipDependencies): Membership {
     stop() {
       stopped = true;
       cancelExpel?.();
+      cancelRetry?.();
     },
   };
 }
