@@ -211,7 +211,6 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     spreading,
     mempool,
     blocks,
-    self: options.node,
     chainId: genesis.chainId,
     tip: tip.now,
     onStanding,

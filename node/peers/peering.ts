@@ -65,7 +65,6 @@ export interface PeeringDependencies {
   readonly spreading: Pick<Spreading, 'spread' | 'stop'>;
   readonly mempool: Mempool;
   readonly blocks: BlockStore;
-  readonly self: string;
   readonly chainId: Digest;
   readonly tip: () => { readonly height: number; readonly hash: Digest; readonly configuration: ConsensusConfiguration };
   readonly onStanding: (standing: Standing) => void;
@@ -93,7 +92,6 @@ export function createPeering(deps: PeeringDependencies): Peering {
   const watch = createStanding({
     world,
     network,
-    self: deps.self,
     chainId: deps.chainId,
     tip: deps.tip,
     source,

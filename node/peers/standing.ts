@@ -44,7 +44,6 @@ export interface Standing {
 export interface StandingOptions {
   readonly world: Pick<World, 'clock' | 'timers' | 'log'> & { readonly crypto: Crypto };
   readonly network: Network;
-  readonly self: string;
   readonly chainId: Digest;
   readonly tip: () => { readonly height: number; readonly hash: Digest; readonly configuration: ConsensusConfiguration };
   readonly source: BlockSource;
@@ -84,8 +83,7 @@ export function createStanding(options: StandingOptions): StandingWatch {
 
   function standing(): Standing {
     const { configuration, height } = options.tip();
-    const validators = configuration.validators.map(({ node }) => node).filter((node) => node !== options.self);
-    const peers = validators.filter((node) => saying.has(node));
+    const peers = configuration.validators.map(({ node }) => node).filter((node) => saying.has(node));
     const byPeers = peers.length > faultsMax(configuration.validators.length);
     const above = seen && seen.height > height ? { height: seen.height, hash: seen.hash } : undefined;
     return {

@@ -1,6 +1,10 @@
 /** Planted bugs of what a node takes from its peers: catching up, its standing, repair, who may connect. See planted-bugs.ts. */
 import type { PlantedBug } from './planted-bugs.ts';
 
+const MEMBERSHIP = 'node/peers/membership.ts';
+const MEMBERSHIP_TEST = 'test/unit/node/peers/membership.test.ts';
+const REPAIR = 'node/peers/repair.ts';
+const REPAIR_TEST = 'test/unit/node/peers/repair.test.ts';
 const STANDING = 'node/peers/standing.ts';
 const STANDING_TEST = 'test/unit/node/peers/standing.test.ts';
 
@@ -16,7 +20,7 @@ export const plantedPeers: readonly PlantedBug[] = [
   {
     name: 'a node that is no validator helps to expel another by its word',
     file: STANDING,
-    from: 'const peers = validators.filter((node) => saying.has(node));',
+    from: 'const peers = configuration.validators.map(({ node }) => node).filter((node) => saying.has(node));',
     to: 'const peers = [...saying];',
     test: STANDING_TEST,
     only: 'than may be faulty',
@@ -68,5 +72,85 @@ export const plantedPeers: readonly PlantedBug[] = [
     to: "if (answer.kind !== 'headersAnswer') return void saying.add(node);",
     test: STANDING_TEST,
     only: 'cannot be read',
+  },
+  {
+    name: 'nodes of a suspended organisation are let in',
+    file: MEMBERSHIP,
+    from: " && entryOf(deps.state.read, 'organisation', entry.owner)?.state === 'active'",
+    to: '',
+    test: MEMBERSHIP_TEST,
+    only: 'of active organisations',
+  },
+  {
+    name: 'a node that cannot be read in the register keeps the others out',
+    file: MEMBERSHIP,
+    from: '        damaged(key);\n        continue;\n',
+    to: '        throw error;\n',
+    test: MEMBERSHIP_TEST,
+    only: 'entry is damaged',
+  },
+  {
+    name: 'a register that was read before a change takes the place of the one after it',
+    file: MEMBERSHIP,
+    from: 'if (stopped || round !== rounds) return;',
+    to: 'if (stopped) return;',
+    test: MEMBERSHIP_TEST,
+    only: 'before a change',
+  },
+  {
+    name: 'each change of a register that cannot be read has it read once a second for ever',
+    file: MEMBERSHIP,
+    from: '    cancelRetry?.();\n    if',
+    to: '    if',
+    test: MEMBERSHIP_TEST,
+    only: 'once a second',
+  },
+  {
+    name: 'an expelled node is cut off before it is told',
+    file: MEMBERSHIP,
+    from: 'network.admit([...admitted, ...leaving.heard(nowMs)]);',
+    to: 'network.admit(admitted);',
+    test: MEMBERSHIP_TEST,
+    only: 'stays connected',
+  },
+  {
+    name: 'a peer that gave a false row is not reported',
+    file: REPAIR,
+    from: "      network.report(peer, 'REPAIR_ROW_FALSE');\n",
+    to: '',
+    test: REPAIR_TEST,
+    only: 'asked one after the other',
+  },
+  {
+    name: 'a peer is blamed for a row that cannot be judged yet',
+    file: REPAIR,
+    from: "      if (answer !== 'refused') return 'later';\n",
+    to: '',
+    test: REPAIR_TEST,
+    only: 'is not blamed',
+  },
+  {
+    name: 'a row that nobody can have is asked about again',
+    file: REPAIR,
+    from: 'lost.add(key);',
+    to: 'lost.size;',
+    test: REPAIR_TEST,
+    only: 'asked about no more',
+  },
+  {
+    name: 'rows that need one another are followed a hundred times as far',
+    file: REPAIR,
+    from: "return depth < CHAIN_MAX ? one(key, depth + 1) : Promise.resolve('later');",
+    to: "return depth < 100 * CHAIN_MAX ? one(key, depth + 1) : Promise.resolve('later');",
+    test: REPAIR_TEST,
+    only: 'without end',
+  },
+  {
+    name: 'trouble with one damaged row ends the repair of all',
+    file: REPAIR,
+    from: "        return 'later';\n      });",
+    to: '        throw error;\n      });',
+    test: REPAIR_TEST,
+    only: 'keeps no other',
   },
 ];

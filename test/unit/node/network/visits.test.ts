@@ -42,7 +42,6 @@ async function member(name: string, height: number): Promise<Member> {
   const watch = createStanding({
     world: { ...realWorld },
     network: node.network,
-    self: name,
     chainId,
     tip: () => ({ ...head(), configuration }),
     source: { head, blockBytes: blocks.blockBytes, finality: blocks.finality, headerBytes: blocks.headerBytes },

@@ -314,7 +314,6 @@ function node(): { network: MemoryNetwork; from: MemoryNetwork; ask: (kind: Bulk
       headerBytes: () => served.subarray(0, 500),
       finality: () => encodeCertificate(final),
     } as unknown as BlockStore,
-    self: 'a',
     chainId,
     tip: () => ({ height: 300, hash: X, configuration }),
     onStanding: () => undefined,

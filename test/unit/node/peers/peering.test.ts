@@ -73,7 +73,6 @@ async function peers(
         ...given,
         spreading,
         blocks: {} as BlockStore,
-        self: node,
         chainId: HASH,
         tip: () => ({ height: 0, hash: HASH, configuration }),
         onStanding: () => {},

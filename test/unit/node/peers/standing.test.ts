@@ -94,7 +94,6 @@ function watching(given: { readonly wasExpelled?: boolean } = {}) {
   const watch = createStanding({
     world: { clock: time, timers: time, log: quiet, crypto },
     network,
-    self: SELF!,
     chainId,
     tip: () => ({ ...tip, configuration }),
     source: {
@@ -195,6 +194,7 @@ test('headers are believed as far as each stands on the one before and validator
     none: [[], undefined],
     'not from the head on': [chain.slice(1), undefined],
     'one left out': [[four, five, seven], 5],
+    'of another height': [[four, made(7, four.hash)], 4],
     'on another parent': [[four, made(5, FOREIGN)], 4],
     'one that nobody certified': [[four, { ...five, finality: undefined }, six], 4],
     'one that too few certified': [[four, five, six, forged(seven)], 6],
@@ -211,6 +211,8 @@ test('headers are believed as far as each stands on the one before and validator
     if (seen) assert.deepEqual(seen.hash, headerHash(crypto, headers[height! - AT - 1]!.header), what);
     tip.height = 8;
     assert.deepEqual([watch.standing().seen, watch.standing().barrier], [undefined, false], `${what}: the node has them itself`);
+    answers.set(EAST!, holding([made(9, HEAD)]));
+    assert.equal((await round()).seen?.height, 9, `${what}: and goes on from its own head`);
     watch.stop();
   }
 });
@@ -237,8 +239,9 @@ test('a peer is visited after it was out of reach for a while, from the last hea
   peer(SOUTH!, 'down');
   answers.set(SOUTH!, EXPELLED);
   assert.deepEqual(await pass(VISIT_EVERY_MS - VISIT_CHECK_MS), [], 'it may come back');
-  assert.deepEqual(await pass(VISIT_CHECK_MS), [`${EAST} from 7`, `${SOUTH} from 7`]);
-  assert.equal(watch.standing().state, 'expelled');
+  answers.set(EAST!, holding(chainTo(8).slice(3)));
+  assert.deepEqual(await pass(VISIT_CHECK_MS), [`${EAST} from 7`, `${SOUTH} from 9`]);
+  assert.deepEqual([watch.standing().state, watch.standing().seen?.height], ['expelled', 8]);
   assert.deepEqual(await pass(VISIT_QUIET_EVERY_MS - VISIT_CHECK_MS), []);
   watch.stop();
   assert.deepEqual(await pass(VISIT_QUIET_EVERY_MS), [], 'stopped');
@@ -259,7 +262,6 @@ test('a visit is over before the next begins, and none begins once the watch has
         return new Uint8Array(0);
       },
     },
-    self: SELF!,
     chainId,
     tip: () => ({ height: AT, hash: HEAD, configuration }),
     source: { head: () => ({ height: AT, hash: HEAD }), blockBytes: () => undefined, finality: () => undefined },
