@@ -8,9 +8,12 @@ import {
   type GenesisFile,
   hashTagged,
   type Json,
+  NAME_BYTES_MAX,
   openGenesis,
   utf8,
+  VALIDATORS_MAX,
 } from '../../../../node/format/index.ts';
+import { GENESIS_BYTES_MAX } from '../../../../node/format/genesis-configuration.ts';
 import type { Genesis } from '../../../../contracts/index.ts';
 import { crypto, genesisFixture, hex, VALIDATORS } from './genesis-fixture.ts';
 
@@ -57,6 +60,11 @@ test('observers stand in the file but not in the configuration', () => {
 });
 
 const node0 = genesisFixture().nodes[0]!;
+const account0 = genesisFixture().accounts[0]!;
+const withAccount = (change: object): object => ({ accounts: [{ ...account0, ...change }] });
+const withKey = (change: object): object => withAccount({ keys: [{ ...account0.keys[0]!, ...change }] });
+const nodesOf = (count: number, role: 'validator' | 'observer') =>
+  Array.from({ length: count }, (_, i) => ({ ...node0, id: `n${i}`, role }));
 const refused: readonly (readonly [string, object, RegExp])[] = [
   ['another version', { version: 2 }, /\/version/],
   ['an unknown engine', { engine: 'raft' }, /\/engine/],
@@ -70,6 +78,27 @@ const refused: readonly (readonly [string, object, RegExp])[] = [
   ['a signature suite of zero', { nodes: [{ ...node0, suite: 0 }] }, /\/nodes\/0\/suite/],
   ['a missing list', { devices: undefined }, /\/devices/],
   ['a device of no factory', { devices: [{ id: 'D', organisation: 'north', factory: 'F9' }] }, /\/devices\/0\/factory/],
+  ['a chain parameter that is text', { parameters: { blockTransactionsMax: '500' } }, /\/parameters\/blockTransactionsMax/],
+  ['more validators than may vote', { nodes: nodesOf(VALIDATORS_MAX + 1, 'validator') }, new RegExp(`${VALIDATORS_MAX + 1} validators`)],
+  ['validators that are observers alone', { nodes: nodesOf(4, 'observer') }, /0 validators/],
+  ['a node of an unknown role', { nodes: [{ ...node0, role: 'reader' }] }, /\/nodes\/0\/role/],
+  ['a node key that is too long', { nodes: [{ ...node0, tokenKey: `${node0.tokenKey}00` }] }, /\/nodes\/0\/tokenKey/],
+  ['a node without a weight', { nodes: [{ ...node0, weight: '1' }] }, /\/nodes\/0\/weight/],
+  ['a name that is too long', { name: 'n'.repeat(NAME_BYTES_MAX + 1) }, /\/name/],
+  ['a name that is empty', { name: '' }, /\/name/],
+  ['an organisation without a name', { organisations: [{ id: 'north' }] }, /\/organisations\/0\/name/],
+  ['an account of no organisation', withAccount({ organisation: 'x' }), /\/accounts\/0\/organisation/],
+  ['an account of an unknown type', withAccount({ type: 'robot' }), /\/accounts\/0\/type/],
+  ['an account whose role is no text', withAccount({ roles: [1] }), /\/accounts\/0\/roles\/0/],
+  ['an account key that is no hex', withKey({ publicKey: 'zz' }), /\/accounts\/0\/keys\/0\/publicKey/],
+  ['an account key of half a byte', withKey({ publicKey: 'abc' }), /\/accounts\/0\/keys\/0\/publicKey/],
+  ['an account key that is too long', withKey({ publicKey: 'ab'.repeat(129) }), /\/accounts\/0\/keys\/0\/publicKey/],
+  ['a key of an unknown kind', withKey({ kind: 'lent' }), /\/accounts\/0\/keys\/0\/kind/],
+  ['a custodial key of no node', withKey({ node: 'x' }), /\/accounts\/0\/keys\/0\/node/],
+  ['a custodial key without a node', withKey({ node: null }), /\/accounts\/0\/keys\/0\/node/],
+  ['an own key that a node holds', withKey({ kind: 'own' }), /\/accounts\/0\/keys\/0\/node/],
+  ['a key that may be revoked', withKey({ revoked: null }), /\/accounts\/0\/keys\/0\/revoked/],
+  ['a factory of no organisation', { factories: [{ id: 'F1', organisation: 'x', name: 'Plant' }] }, /\/factories\/0\/organisation/],
   ['a fraction', { timestampMs: 1.5 }, /not JSON of text and whole numbers/],
 ];
 for (const [what, change, reason] of refused) {
@@ -80,6 +109,18 @@ for (const [what, change, reason] of refused) {
     );
   });
 }
+
+test('a genesis file may hold as many validators, and names as long, as the bounds say', () => {
+  const change = { nodes: nodesOf(VALIDATORS_MAX, 'validator'), name: 'n'.repeat(NAME_BYTES_MAX), accounts: [] };
+  const { configuration } = openGenesis(crypto, JSON.stringify({ ...genesisFixture(), ...change }));
+  assert.equal(configuration.validators.length, VALIDATORS_MAX);
+});
+
+test('text longer than its bound is refused unread', () => {
+  const text = JSON.stringify(genesisFixture());
+  assert.doesNotThrow(() => openGenesis(crypto, text.padEnd(GENESIS_BYTES_MAX)));
+  assert.throws(() => openGenesis(crypto, text.padEnd(GENESIS_BYTES_MAX + 1)), DecodeError);
+});
 
 test('text that is no JSON object is refused', () => {
   for (const text of ['', '{', '[]', 'null', '"x"']) assert.throws(() => openGenesis(crypto, text), DecodeError);

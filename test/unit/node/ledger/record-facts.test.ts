@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { CONTRACT, type WrittenVersion } from '../../../../contracts/index.ts';
-import { decodeReceipt, encodeAmendment, encodeSubmissions, toHex } from '../../../../node/format/index.ts';
+import { CONTRACT, type NamedFacts, type WrittenVersion } from '../../../../contracts/index.ts';
+import { DecodeError, decodeReceipt, encodeAmendment, encodeSubmissions, toHex } from '../../../../node/format/index.ts';
 import type { Committed } from '../../../../node/ledger/executor.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
-import { blockFactsOf } from '../../../../node/ledger/record-facts.ts';
+import { blockFactsOf, encodeBlockFacts } from '../../../../node/ledger/record-facts.ts';
 import { createStateRows } from '../../../../node/ledger/state-rows.ts';
 import { createRecordIndex, recordRowsOf } from '../../../../node/records/index.ts';
 import { blockFactsIn } from '../../../tools/block-facts.ts';
@@ -44,6 +44,44 @@ test('facts of a block are read as they were written', () => {
     }),
     { numRuns: 60 },
   );
+});
+
+const LISTED: NamedFacts = {
+  ...{ product: 'p', productionBatch: undefined, factory: undefined, report: undefined, verdict: undefined, timeUs: undefined },
+  devices: [],
+  materials: [],
+  links: [],
+};
+const withNamed = (named: NamedFacts): WrittenVersion => ({
+  ...{ id: new Uint8Array(32), version: 1, heightBefore: undefined, class: 'c', org: 'o', actor: 'a', state: 'current' as const },
+  named,
+});
+
+test('lists of any length are read as they were written, and long ones are written in steps', () => {
+  for (const [materials, links] of [
+    [255, 0],
+    [256, 0],
+    [0, 257],
+    [600, 1_200],
+  ] as const) {
+    const named = {
+      ...LISTED,
+      materials: Array.from({ length: materials }, (_, i) => ({ supplier: `s${i}`, batch: `b${i % 7}`, report: i % 2 ? 'r' : undefined })),
+      links: Array.from({ length: links }, (_, i) => ({ rel: 'of', type: 't', id: `i${i}`, org: undefined })),
+    };
+    const facts = { timestampMs: 5, versions: [withNamed(named), withNamed(LISTED)] };
+    const bytes = blockFactsOf(facts);
+    assert.deepEqual(blockFactsIn(bytes), facts);
+    assert.equal([...encodeBlockFacts(facts)].length, Math.floor(materials + links > 256 ? (materials + links) / 256 : 0));
+  }
+});
+
+test('facts that were cut off, go on behind their end or name a text that was not written do not decode', () => {
+  const bytes = blockFactsOf({ timestampMs: 5, versions: [withNamed(LISTED)] });
+  for (let end = 0; end < bytes.length; end++) assert.throws(() => blockFactsIn(bytes.subarray(0, end)), DecodeError, `cut at ${end}`);
+  assert.throws(() => blockFactsIn(Uint8Array.of(...bytes, 0)), DecodeError);
+  const classAt = 8 + 1 + 32 + 1; // behind the time, the count, the id and the version
+  for (const code of [0, 2, 200]) assert.throws(() => blockFactsIn(bytes.with(classAt, code)), DecodeError, `text ${code}`);
 });
 
 test('what the executor says of records submitted, amended, withdrawn and refused is what is read from their blocks', async () => {

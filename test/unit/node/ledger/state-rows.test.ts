@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ByteText } from '../../../../node/format/index.ts';
+import { ChainError } from '../../../../node/errors/index.ts';
+import { type ByteText, fromByteText, toHex } from '../../../../node/format/index.ts';
 import { ledgerKey } from '../../../../node/ledger/keys.ts';
 import {
   createStateRows,
@@ -92,6 +93,26 @@ test('a row of no known form, and a value that is gone, are damage of the state 
       (error) => damagedKey(error) === rowKey,
     );
   }
+});
+
+test('a damaged value that stands apart is damage of its state row, and trouble of the disk is not', async () => {
+  const store = new MemoryStore();
+  const rowKey = ledgerKey.state('k');
+  const valueKey = ledgerKey.stateValue(1, 'k');
+  await write(store, 1, 'k', bytes(1_000));
+  const failing = (error: ChainError) =>
+    createStateRows({
+      range: (options) => store.range(options),
+      get(key) {
+        if (key === valueKey) throw error;
+        return store.get(key);
+      },
+    });
+  const damaged = failing(new ChainError('STORE_DAMAGED', { key: toHex(fromByteText(valueKey)) }));
+  const isDamage = (error: unknown) => damagedKey(error) === rowKey;
+  assert.throws(() => damaged.get(rowKey), isDamage);
+  await assert.rejects(damaged.range({ ...keyspaceRange('state'), limit: 10 }), isDamage);
+  assert.throws(() => failing(new ChainError('STORE_IO', {})).get(rowKey), { code: 'STORE_IO' });
 });
 
 test('a state row points to the row of its height and key and to no other; a repaired one to none', async () => {
