@@ -35,7 +35,7 @@ export const genesis = genesisFixture();
 export const genesisText = JSON.stringify(genesis);
 export const { chainId } = openGenesis(crypto, genesisText);
 const contracts = await createContracts(crypto, 1);
-const PROPOSER = 'north-1';
+const PROPOSER = 'east-1'; // primary of view 0
 
 const filesByOwner = new WeakMap<object, BlockFiles>();
 
