@@ -1,12 +1,24 @@
-/** Planted bugs of what a node takes from its peers: catching up, its standing, repair, who may connect. See planted-bugs.ts. */
+/** Planted bugs of what a node takes from its peers, and of what it admits: blocks, headers, rows, messages, transactions, who may connect. See planted-bugs.ts. */
 import type { PlantedBug } from './planted-bugs.ts';
 
+const ADMISSION = 'node/ledger/admission.ts';
+const ADMISSION_TEST = 'test/unit/node/ledger/admission.test.ts';
+const BLOCK_SYNC = 'node/peers/block-sync.ts';
+const BLOCK_SYNC_TEST = 'test/unit/node/peers/block-sync.test.ts';
+const GENESIS = 'node/format/genesis-configuration.ts';
+const GENESIS_TEST = 'test/unit/node/format/genesis-configuration.test.ts';
 const MEMBERSHIP = 'node/peers/membership.ts';
 const MEMBERSHIP_TEST = 'test/unit/node/peers/membership.test.ts';
+const MESSAGES = 'node/peers/messages.ts';
+const MESSAGES_TEST = 'test/unit/node/peers/messages.test.ts';
+const RECORD_FACTS = 'node/ledger/record-facts.ts';
+const RECORD_FACTS_TEST = 'test/unit/node/ledger/record-facts.test.ts';
 const REPAIR = 'node/peers/repair.ts';
 const REPAIR_TEST = 'test/unit/node/peers/repair.test.ts';
 const STANDING = 'node/peers/standing.ts';
 const STANDING_TEST = 'test/unit/node/peers/standing.test.ts';
+const VALIDATION = 'node/ledger/validation.ts';
+const VALIDATION_TEST = 'test/unit/node/ledger/validation.test.ts';
 
 export const plantedPeers: readonly PlantedBug[] = [
   {
@@ -152,5 +164,205 @@ export const plantedPeers: readonly PlantedBug[] = [
     to: '        throw error;\n      });',
     test: REPAIR_TEST,
     only: 'keeps no other',
+  },
+  {
+    name: 'more blocks than were asked for are taken from a peer',
+    file: BLOCK_SYNC,
+    from: 'blocks.length > range.to - range.from + 1 || !this.#fits(range.from, blocks)',
+    to: '!this.#fits(range.from, blocks)',
+    test: BLOCK_SYNC_TEST,
+    only: 'does not fit together',
+  },
+  {
+    name: 'blocks of an answer need not stand on one another before they are applied',
+    file: BLOCK_SYNC,
+    from: 'return header.height === from + i && linked && proved;',
+    to: 'return header.height === from + i && proved;',
+    test: BLOCK_SYNC_TEST,
+    only: 'does not fit together',
+  },
+  {
+    name: 'a proof of another block is left to the ledger',
+    file: BLOCK_SYNC,
+    from: ' && equalBytes(proof.digest, hash));',
+    to: ');',
+    test: BLOCK_SYNC_TEST,
+    only: 'does not fit together',
+  },
+  {
+    name: 'a peer that gave a false block is asked again as soon as it states a height',
+    file: BLOCK_SYNC,
+    from: '    this.#distrust(peer, DISTRUST_MS);\n',
+    to: '',
+    test: BLOCK_SYNC_TEST,
+    only: 'asked again only after a while',
+  },
+  {
+    name: 'a height that a liar stated is still a target',
+    file: BLOCK_SYNC,
+    from: '    this.#stated.delete(peer); // what it says of its height is worth as little\n',
+    to: '',
+    test: BLOCK_SYNC_TEST,
+    only: 'asked again only after a while',
+  },
+  {
+    name: 'a peer is blamed for a block that consensus stored meanwhile',
+    file: BLOCK_SYNC,
+    from: '        if (height <= this.#options.localHeight()) continue; // consensus stored it while we tried\n',
+    to: '',
+    test: BLOCK_SYNC_TEST,
+    only: 'no trouble of the own node',
+  },
+  {
+    name: 'a peer is blamed for trouble of the own disk',
+    file: BLOCK_SYNC,
+    from: "if (kind === 'invalid' || kind === 'forbidden' || error instanceof DecodeError) {",
+    to: "if (kind !== 'internal') {",
+    test: BLOCK_SYNC_TEST,
+    only: 'no trouble of the own node',
+  },
+  {
+    name: 'all blocks that a peer states are asked for at once',
+    file: BLOCK_SYNC,
+    from: 'this.#ranges.length < rangesMax && next < target',
+    to: 'next < target',
+    test: BLOCK_SYNC_TEST,
+    only: 'so many ranges hold',
+  },
+  {
+    name: 'a full disk is written to again without a pause',
+    file: BLOCK_SYNC,
+    from: '          this.#retryLater(code);\n',
+    to: '          this.#retryLater(undefined);\n',
+    test: BLOCK_SYNC_TEST,
+    only: 'pause that grows',
+  },
+  {
+    name: 'a peer may give more blocks in an answer than one holds',
+    file: MESSAGES,
+    from: 'blocks: r.list((each) => ({ block: each.bytes(), finality: readFinality(each) }), ANSWER_BLOCKS_MAX),',
+    to: 'blocks: r.list((each) => ({ block: each.bytes(), finality: readFinality(each) }), 10 * ANSWER_BLOCKS_MAX),',
+    test: MESSAGES_TEST,
+    only: 'up to their bounds',
+  },
+  {
+    name: 'a proof of finality may be of any length',
+    file: MESSAGES,
+    from: 'r.optional((each) => each.bytes(FINALITY_BYTES_MAX));',
+    to: 'r.optional((each) => each.bytes());',
+    test: MESSAGES_TEST,
+    only: 'up to their bounds',
+  },
+  {
+    name: 'a peer may ask for a row under a key of any length',
+    file: MESSAGES,
+    from: 'key: r.bytes(ROW_KEY_BYTES_MAX)',
+    to: 'key: r.bytes()',
+    test: MESSAGES_TEST,
+    only: 'up to their bounds',
+  },
+  {
+    name: 'a transaction of another chain is admitted',
+    file: ADMISSION,
+    from: "  if (!equalBytes(transaction.chainId, context.chainId)) return { code: 'TRANSACTION_CHAIN_FOREIGN', facts: {} };\n",
+    to: '',
+    test: ADMISSION_TEST,
+    only: 'within its bounds',
+  },
+  {
+    name: 'a key that is revoked signs',
+    file: ADMISSION,
+    from: 'key.revoked || key.suite',
+    to: 'key.suite',
+    test: ADMISSION_TEST,
+    only: 'within its bounds',
+  },
+  {
+    name: 'one call within the scope of a key lets the others pass',
+    file: ADMISSION,
+    from: 'transaction.calls.every(',
+    to: 'transaction.calls.some(',
+    test: ADMISSION_TEST,
+    only: 'within its bounds',
+  },
+  {
+    name: 'a transaction is admitted one block after it expired',
+    file: ADMISSION,
+    from: 'transaction.expiryHeight < height)',
+    to: 'transaction.expiryHeight < height - 1)',
+    test: ADMISSION_TEST,
+    only: 'within its bounds',
+  },
+  {
+    name: 'a transaction may expire one block further ahead than ids are kept',
+    file: ADMISSION,
+    from: 'transaction.expiryHeight > height + parameters',
+    to: 'transaction.expiryHeight > 1 + height + parameters',
+    test: ADMISSION_TEST,
+    only: 'within its bounds',
+  },
+  {
+    name: 'a genesis file with observers alone has validators enough',
+    file: GENESIS,
+    from: "if (item.role === 'validator') validators++;",
+    to: 'validators++;',
+    test: GENESIS_TEST,
+    only: 'refused by name',
+  },
+  {
+    name: 'a genesis file may name a custodial key of no node',
+    file: GENESIS,
+    from: "typeof key.node !== 'string' || !nodes.has(key.node)",
+    to: "typeof key.node !== 'string'",
+    test: GENESIS_TEST,
+    only: 'refused by name',
+  },
+  {
+    name: 'links of a long list are left out of the facts of a block',
+    file: RECORD_FACTS,
+    from: '    writeLink(writer, link);\n    if',
+    to: '    if',
+    test: RECORD_FACTS_TEST,
+    only: 'lists of any length',
+  },
+  {
+    name: 'a block on top of the head may be as far ahead of the clock as it says',
+    file: VALIDATION,
+    from: 'made.stated, timestampMs <= latest)',
+    to: 'made.stated, true)',
+    test: VALIDATION_TEST,
+    only: 'on top of the head is executed',
+  },
+  {
+    name: 'a final block is validated whatever its transactions are',
+    file: VALIDATION,
+    from: '    if (!equalBytes(bytes, stored[i]!)) return false;\n',
+    to: '',
+    test: VALIDATION_TEST,
+    only: 'held against what was executed',
+  },
+  {
+    name: 'what the executor refuses a block for is not named',
+    file: VALIDATION,
+    from: 'return [...executed.failed, of(',
+    to: "return [...executed.failed.filter((entry) => entry.check.endsWith('Root')), of(",
+    test: VALIDATION_TEST,
+    only: 'on top of the head is executed',
+  },
+  {
+    name: 'a block without a certificate may differ from the final one of its height',
+    file: VALIDATION,
+    from: "return [check('headerHash', toHex(hash), toHex(headerHash(deps.crypto, final)))];",
+    to: "return [check('headerHash', toHex(hash), toHex(hash))];",
+    test: VALIDATION_TEST,
+    only: 'held against what was executed',
+  },
+  {
+    name: 'signatures of a block that is handed in are not verified',
+    file: VALIDATION,
+    from: "return valid ? undefined : 'signature does not verify';",
+    to: 'return valid ? undefined : undefined;',
+    test: VALIDATION_TEST,
+    only: 'on top of the head is executed',
   },
 ];

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { decodeCertificate, encodeCertificate } from '../../../../consensus/pbft/certificates.ts';
 import { test } from 'node:test';
 import { ChainError } from '../../../../node/errors/index.ts';
-import { equalBytes, utf8 } from '../../../../node/format/index.ts';
+import { DecodeError, equalBytes, utf8 } from '../../../../node/format/index.ts';
 import { type BlockSource, serveBlocks } from '../../../../node/peers/block-server.ts';
-import { BlockSync } from '../../../../node/peers/block-sync.ts';
+import { BlockSync, type BlockSyncOptions, DISTRUST_MS, REST_MS, SYNC_LIMITS } from '../../../../node/peers/block-sync.ts';
 import { Requests } from '../../../../node/peers/requests.ts';
+import { ManualTime, settle } from '../memory-world.ts';
 import { Chain, createHub, makeBlock, type MemoryNetwork, until, world } from './stand-in.ts';
 
 interface Member {
@@ -22,9 +23,10 @@ async function join(
   chain: Chain,
   source: Partial<BlockSource> = {},
   timeoutMs = 10_000,
+  more: Partial<Pick<BlockSyncOptions, 'world' | 'applyBlock'>> = {},
 ): Promise<Member> {
   const network = hub.join(name);
-  const requests = new Requests({ network, world, timeoutMs });
+  const requests = new Requests({ network, world: { ...world, ...more.world }, timeoutMs });
   const served: number[] = [];
   const full: BlockSource = {
     head: () => (source.head ?? (() => chain.head()))(),
@@ -42,6 +44,7 @@ async function join(
     source: full,
     localHeight: () => chain.entries.length,
     applyBlock: (block, finality) => chain.apply(block, finality),
+    ...more,
   });
   await network.start();
   return { network, requests, chain, sync, served };
@@ -197,4 +200,148 @@ test('blocks that consensus stores meanwhile are skipped', async () => {
   for (const entry of chain.entries.slice(own.entries.length, own.entries.length + 5)) own.entries.push(entry);
   await until('synced', () => same(own, chain));
   stop(away, peer);
+});
+
+/** A node that is away and asks one peer, at a time that the test moves on. */
+async function asking(own: Chain, chain: Chain, source: Partial<BlockSource> = {}, apply?: BlockSyncOptions['applyBlock']) {
+  const time = new ManualTime();
+  const hub = createHub();
+  const peer = await join(hub, 'p1', chain, source);
+  const applyBlock = apply ?? ((block: Uint8Array, finality: Uint8Array | undefined) => own.apply(block, finality));
+  const away = await join(hub, 'away', own, {}, 10_000, { world: { ...world, clock: time, timers: time }, applyBlock });
+  await settle();
+  /** Heights the peer was asked for meanwhile. */
+  const pass = async (ms: number): Promise<readonly number[]> => {
+    peer.served.length = 0;
+    time.advance(ms);
+    await settle();
+    return peer.served;
+  };
+  return { peer, away, pass, stop: () => stop(away, peer) };
+}
+
+test('an answer that does not fit together is false as a whole: nothing of it is applied', async () => {
+  const chain = Chain.of(5);
+  const apart = makeBlock(4, chain.entries[0]!.hash, utf8('on another parent'));
+  const answers: Record<string, readonly (typeof apart)[]> = {
+    'blocks that do not stand on one another': [...chain.entries.slice(0, 3), apart, chain.entries[4]!],
+    'blocks with one left out': [...chain.entries.slice(0, 3), chain.entries[4]!],
+    'a proof of another block': [...chain.entries.slice(0, 3), { ...chain.entries[3]!, finality: chain.entries[4]!.finality }],
+    'a proof of another block of its height': [...chain.entries.slice(0, 3), { ...chain.entries[3]!, finality: apart.finality }],
+    'a block that does not decode': [...chain.entries.slice(0, 3), { ...apart, block: utf8('none') }],
+    'more blocks than were asked for': Chain.of(6).entries,
+  };
+  for (const [what, entries] of Object.entries(answers)) {
+    const own = new Chain();
+    const hub = createHub();
+    const network = hub.join('liar');
+    const requests = new Requests({ network, world });
+    requests.serve('getBlocks', () => ({ kind: 'blocksAnswer', blocks: entries }));
+    const away = await join(hub, 'away', own);
+    requests.sendStatus({ height: 5, hash: chain.head().hash });
+    await until(what, () => away.network.reports.length > 0);
+    await settle();
+    assert.deepEqual([away.network.reports, own.entries], [[{ node: 'liar', code: 'SYNC_BLOCK_FALSE' }], []], what);
+    away.sync.stop();
+    away.requests.stop();
+    requests.stop();
+  }
+});
+
+test('a peer is blamed for a block that is false, and for no trouble of the own node nor a block that consensus stored meanwhile', async () => {
+  const chain = Chain.of(1);
+  const cases: readonly (readonly [error: Error, blamed: boolean])[] = [
+    [new ChainError('BLOCK_MALFORMED', {}), true],
+    [new ChainError('BLOCK_REFUSED', { failed: [] }), true],
+    [new DecodeError('a field'), true],
+    [new ChainError('STORE_FULL', {}), false],
+    [new ChainError('STORE_DAMAGED', {}), false],
+    [new Error('a bug'), false],
+  ];
+  for (const [error, blamed] of cases)
+    for (const stored of [false, true]) {
+      const own = new Chain();
+      const { away, stop } = await asking(own, chain, {}, async () => {
+        if (stored) own.entries.push(chain.entries[0]!);
+        throw error;
+      });
+      const expected = blamed && !stored ? [{ node: 'p1', code: 'SYNC_BLOCK_FALSE' }] : [];
+      assert.deepEqual(away.network.reports, expected, `${error.message}${stored ? ', stored meanwhile' : ''}`);
+      stop();
+    }
+});
+
+test('a peer that gave a false block is asked again only after a while, whatever it states meanwhile', async () => {
+  const chain = Chain.of(3);
+  const lie = { on: true };
+  const blockBytes = (height: number) => chain.blockBytes(lie.on ? height + 1 : height);
+  const { peer, away, pass, stop } = await asking(new Chain(), chain, { blockBytes });
+  assert.deepEqual(away.network.reports, [{ node: 'p1', code: 'SYNC_BLOCK_FALSE' }]);
+  assert.deepEqual(away.sync.status(), { syncing: false, height: 0, target: 0 }, 'nor is it believed to be further on');
+  lie.on = false;
+  peer.sync.announce();
+  assert.deepEqual(await pass(DISTRUST_MS - 1), []);
+  peer.sync.announce();
+  assert.deepEqual(await pass(1), [1, 2, 3]);
+  assert.equal(away.chain.entries.length, 3);
+  stop();
+});
+
+test('a peer that did not answer in time rests, and is not reported', async () => {
+  const chain = Chain.of(3);
+  const own = new Chain();
+  own.entries.push(...chain.entries);
+  const { peer, away, pass, stop } = await asking(own, chain);
+  chain.entries.push(makeBlock(4, chain.head().hash, utf8('4')));
+  peer.network.hears = false;
+  peer.sync.announce();
+  await pass(0);
+  await pass(10_000);
+  peer.network.hears = true;
+  peer.sync.announce();
+  assert.deepEqual(await pass(REST_MS - 1), []);
+  peer.sync.announce();
+  assert.deepEqual(await pass(1), [4]);
+  assert.deepEqual([own.entries.length, away.network.reports], [4, []]);
+  stop();
+});
+
+test('no more blocks are asked for than so many ranges hold, however many there are, until those are applied', async () => {
+  const chain = Chain.of(1_000);
+  const own = new Chain();
+  const held: (() => void)[] = [];
+  const { peer, stop } = await asking(own, chain, {}, async (block, finality) => {
+    await new Promise<void>((resolve) => void held.push(resolve));
+    await own.apply(block, finality);
+  });
+  const { rangeBlocks, rangesMax } = SYNC_LIMITS;
+  assert.equal(Math.max(...peer.served), rangeBlocks * rangesMax);
+  for (let i = 0; i < rangeBlocks; i++) {
+    held[i]!();
+    await settle();
+  }
+  assert.equal(own.entries.length, rangeBlocks);
+  assert.ok(Math.max(...peer.served) <= rangeBlocks * (rangesMax + 1));
+  stop();
+});
+
+test('trouble of the own disk is tried again after a pause that grows up to a bound, and not once the node stopped', async () => {
+  let tries = 0;
+  const { away, pass, stop } = await asking(new Chain(), Chain.of(2), {}, async () => {
+    tries++;
+    throw new ChainError('STORE_FULL');
+  });
+  for (const pauseMs of [250, 500, 1_000, 2_000, 4_000, 5_000, 5_000]) {
+    const before = tries;
+    await pass(pauseMs - 1);
+    assert.equal(tries, before, `${pauseMs} ms`);
+    await pass(1);
+    assert.equal(tries, before + 1, `${pauseMs} ms`);
+  }
+  assert.deepEqual(away.network.reports, []);
+  away.sync.stop();
+  const before = tries;
+  await pass(5_000);
+  assert.equal(tries, before);
+  stop();
 });

@@ -94,6 +94,13 @@ test('what the ledger makes of a row by itself is told, and what is lost is aske
   }
 });
 
+test('a row that a block wrote anew while a peer was asked needs no repair, and no blame falls on what the peer gave', async () => {
+  const { repairer, since } = repairing((key, value) => (value ? { outcome: 'sound' } : wanted(key)), { a: FALSE });
+  repairer.damaged('k');
+  assert.deepEqual(await since(), ['k', 'a:k@7', 'k=itself']);
+  await repairer.stop();
+});
+
 test('a row that stands in the way is repaired before the one that needs it, also when a row of a peer is judged by it', async () => {
   const sound = new Set<string>();
   const { repairer, since } = repairing(
