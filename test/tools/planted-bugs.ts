@@ -14,6 +14,7 @@ import { plantedIndex } from './planted-index.ts';
 import { plantedLedger } from './planted-ledger.ts';
 import { plantedPbft } from './planted-pbft.ts';
 import { plantedPeers } from './planted-peers.ts';
+import { plantedNetwork } from './planted-network.ts';
 import { plantedRecords } from './planted-records.ts';
 import { plantedRecovery } from './planted-recovery.ts';
 import { plantedScanner } from './planted-scanner.ts';
@@ -63,6 +64,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   ...plantedDoors,
   ...plantedAnswers,
   ...plantedPeers,
+  ...plantedNetwork,
 ];
 
 /** The files that the bug changes, with the bug in them. @throws Error when a text to replace does not occur exactly once. */

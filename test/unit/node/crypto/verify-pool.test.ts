@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { createCrypto } from '../../../../node/crypto/real-crypto.ts';
 import { createEd25519Signer } from '../../../tools/ed25519-signer.ts';
-import { createVerifyPool, VERIFY_BATCH_COUNT_MAX, VERIFY_GATHER_MS } from '../../../../node/crypto/verify-pool.ts';
+import { createVerifyPool, VERIFY_BATCH_BYTES_MAX, VERIFY_BATCH_COUNT_MAX, VERIFY_GATHER_MS } from '../../../../node/crypto/verify-pool.ts';
 import { ChainError } from '../../../../node/errors/index.ts';
 import { SUITE, utf8 } from '../../../../node/format/index.ts';
 import type { Log } from '../../../../node/world.ts';
@@ -63,15 +64,42 @@ test('checks asked for together have one answer in their order, however many bat
   await assert.rejects(pool.verifyAll(list), (error) => error instanceof ChainError && error.code === 'NODE_STOPPING');
 });
 
-test('workers that keep dying leave the checks to the main thread', async () => {
-  const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 1 });
-  for (let round = 0; round < 20 && pool.workers.length > 0; round++) {
-    await pool.workers[0]!.terminate();
-    await new Promise((resolve) => setImmediate(resolve));
+test('workers that keep dying leave the checks to those that live, and to the main thread when none does', async () => {
+  const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 2 });
+  const list = checks(VERIFY_BATCH_COUNT_MAX * 3).map((c) => ({ ...c, suite: SUITE.ed25519, publicKey: signer.publicKey }));
+  for (const alive of [1, 0]) {
+    for (let round = 0; round < 20 && pool.workers.length > alive; round++) {
+      await pool.workers[0]!.terminate();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal(pool.workers.length, alive);
+    assert.deepEqual(
+      await pool.verifyAll(list),
+      list.map(({ valid }) => valid),
+    );
   }
-  assert.equal(pool.workers.length, 0);
-  const [, second] = checks(2);
-  assert.equal(await pool.verify(SUITE.ed25519, signer.publicKey, second!.message, second!.signature), true);
+  await pool.stop();
+});
+
+test('a batch that two workers died of is checked on the main thread, and the next worker lives', async () => {
+  const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 1 });
+  const { postMessage } = Worker.prototype;
+  const died = new Set<Worker>();
+  Worker.prototype.postMessage = function (this: Worker) {
+    died.add(this);
+    void this.terminate();
+  };
+  try {
+    const list = checks(VERIFY_BATCH_COUNT_MAX).map((c) => ({ ...c, suite: SUITE.ed25519, publicKey: signer.publicKey }));
+    assert.deepEqual(
+      await pool.verifyAll(list),
+      list.map(({ valid }) => valid),
+    );
+  } finally {
+    Worker.prototype.postMessage = postMessage;
+  }
+  assert.equal(died.size, 2);
+  assert.ok(pool.workers.length === 1 && !died.has(pool.workers[0]!));
   await pool.stop();
 });
 
@@ -80,6 +108,7 @@ test('stopping finishes what waits and refuses what comes after', async () => {
   const list = checks(10);
   const answers = Promise.all(list.map((c) => pool.verify(SUITE.ed25519, signer.publicKey, c.message, c.signature)));
   await pool.stop();
+  assert.equal(pool.workers.length, 0);
   assert.deepEqual(
     await answers,
     list.map((c) => c.valid),
@@ -117,6 +146,16 @@ test('a check that comes alone sends no message to another thread, and those tha
     list.map((c) => c.valid),
   );
   assert.equal(posted(), 2);
+  await pool.stop();
+});
+
+test('a message that fills a batch travels without those that come after it', async () => {
+  const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 1 });
+  const posted = countMessages(pool);
+  const message = new Uint8Array(VERIFY_BATCH_BYTES_MAX);
+  const check = { suite: SUITE.ed25519, publicKey: signer.publicKey, message, signature: signer.sign(message) };
+  assert.deepEqual(await pool.verifyAll([check, check, check]), [true, true, true]);
+  assert.equal(posted(), 3);
   await pool.stop();
 });
 
