@@ -3,6 +3,8 @@ import type { PlantedBug } from './planted-bugs.ts';
 
 const POOL = 'node/crypto/verify-pool.ts';
 const POOL_TEST = 'test/unit/node/crypto/verify-pool.test.ts';
+const LINK = 'node/network/link.ts';
+const LINK_TEST = 'test/unit/node/network/link.test.ts';
 
 export const plantedNetwork: readonly PlantedBug[] = [
   {
@@ -44,5 +46,45 @@ export const plantedNetwork: readonly PlantedBug[] = [
     to: '',
     test: POOL_TEST,
     only: 'fills a batch',
+  },
+  {
+    name: 'what was sent before a link has ended is delivered after its end',
+    file: LINK,
+    from: "      if (this.#state === 'open') this.#events.onFrame(this, frame);\n      else if (this.#state === 'greeting') this.#onHello(frame);",
+    to: "      if (this.#state === 'greeting') this.#onHello(frame);\n      else this.#events.onFrame(this, frame);",
+    test: LINK_TEST,
+    only: 'nothing after its end',
+  },
+  {
+    name: 'what waits for a peer has no bound',
+    file: LINK,
+    from: '    if (this.#queue.bytes + frame.length > SEND_QUEUE_BYTES_MAX[this.channel]) return false;\n',
+    to: '',
+    test: LINK_TEST,
+    only: 'up to the bounds',
+  },
+  {
+    name: 'a stream that is full is written to all the same',
+    file: LINK,
+    from: '        if (this.#stream.writableNeedsDrain) return; // `drain` schedules the next turn\n',
+    to: '',
+    test: LINK_TEST,
+    only: 'waits where the stream is full',
+  },
+  {
+    name: 'a link whose other side is slow is cut like one that takes nothing',
+    file: LINK,
+    from: '|| this.#taken !== this.#moved.taken) this.#moved',
+    to: ') this.#moved',
+    test: LINK_TEST,
+    only: 'not when it is slow',
+  },
+  {
+    name: 'one end of a link is told twice',
+    file: LINK,
+    from: "  abort(code: ErrorCode): void {\n    if (this.#state === 'closed') return;\n",
+    to: '  abort(code: ErrorCode): void {\n',
+    test: LINK_TEST,
+    only: 'however it is noticed',
   },
 ];
