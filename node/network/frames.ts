@@ -9,14 +9,18 @@ const NOTHING = new Uint8Array(0);
  */
 export class FrameReader {
   readonly #bytesMax: number;
+  /** Of the next frame. */
+  #nextBytesMax: number;
   /** Header bytes so far, when a chunk ended within one. */
   #header: Uint8Array = NOTHING;
   /** The frame under way and how much of it is there. */
   #frame: Uint8Array | undefined;
   #have = 0;
 
-  constructor(bytesMax: number) {
+  /** @param firstBytesMax of the first frame */
+  constructor(bytesMax: number, firstBytesMax = bytesMax) {
     this.#bytesMax = bytesMax;
+    this.#nextBytesMax = firstBytesMax;
   }
 
   /**
@@ -36,7 +40,8 @@ export class FrameReader {
           break;
         }
         const length = readLength(header, 0);
-        if (length === 0 || length > this.#bytesMax) return undefined;
+        if (length === 0 || length > this.#nextBytesMax) return undefined;
+        this.#nextBytesMax = this.#bytesMax;
         this.#header = NOTHING;
         this.#frame = new Uint8Array(length);
         this.#have = 0;

@@ -7,7 +7,7 @@ import type { Connection, Stream } from '@libp2p/interface';
 import type { ErrorCode } from '../errors/index.ts';
 import { type Channel, FRAME_BYTES_MAX, SEND_QUEUE_BYTES_MAX } from '../world.ts';
 import { FrameQueue, FrameReader } from './frames.ts';
-import { encodeHello, type Hello, judgeHello } from './hello.ts';
+import { encodeHello, type Hello, HELLO_BYTES_MAX, judgeHello } from './hello.ts';
 import { delayWindowUpdates } from './window.ts';
 
 /**
@@ -57,7 +57,7 @@ export class Link {
     this.#stream = peer.stream;
     this.#own = own;
     this.#events = events;
-    this.#reader = new FrameReader(FRAME_BYTES_MAX[own.channel]);
+    this.#reader = new FrameReader(FRAME_BYTES_MAX[own.channel], HELLO_BYTES_MAX);
   }
 
   get isOpen(): boolean {

@@ -48,6 +48,14 @@ export const plantedNetwork: readonly PlantedBug[] = [
     only: 'fills a batch',
   },
   {
+    name: 'a peer that has not greeted has a frame of any size kept for it',
+    file: LINK,
+    from: ', HELLO_BYTES_MAX);',
+    to: ');',
+    test: LINK_TEST,
+    only: 'no more than a greeting',
+  },
+  {
     name: 'what was sent before a link has ended is delivered after its end',
     file: LINK,
     from: "      if (this.#state === 'open') this.#events.onFrame(this, frame);\n      else if (this.#state === 'greeting') this.#onHello(frame);",

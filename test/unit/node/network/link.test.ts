@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Connection, Stream } from '@libp2p/interface';
 import { concat, utf8 } from '../../../../node/format/index.ts';
 import { FRAME_HEADER_BYTES, frameHeader } from '../../../../node/network/frames.ts';
-import { encodeHello, type Hello, PROTOCOL_VERSION } from '../../../../node/network/hello.ts';
+import { encodeHello, type Hello, HELLO_BYTES_MAX, PROTOCOL_VERSION } from '../../../../node/network/hello.ts';
 import { CHUNK_BYTES, Link, LINK_STALL_MS } from '../../../../node/network/link.ts';
 import { type Channel, FRAME_BYTES_MAX, SEND_QUEUE_BYTES_MAX } from '../../../../node/world.ts';
 import { seedOf } from './cluster.ts';
@@ -83,6 +83,17 @@ test('a frame above the bound of the channel ends the link, and one of that size
     stream.hear(frameHeader(FRAME_BYTES_MAX[channel] + 1));
     await nextTurn();
     assert.deepEqual([events.length, events.at(-1), ends], [3, 'close PEER_FRAME_TOO_LARGE', ['PEER_FRAME_TOO_LARGE']]);
+  }
+});
+
+test('a peer that has not greeted may send no more than a greeting', async () => {
+  for (const channel of ['votes', 'bulk'] as const) {
+    const { events, stream } = linkOn(channel);
+    stream.hear(frameHeader(HELLO_BYTES_MAX));
+    assert.deepEqual(events, []);
+    const other = linkOn(channel);
+    other.stream.hear(frameHeader(HELLO_BYTES_MAX + 1));
+    assert.deepEqual(other.events, ['close PEER_FRAME_TOO_LARGE']);
   }
 });
 
