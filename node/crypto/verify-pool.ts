@@ -205,11 +205,10 @@ class WorkerVerifyPool implements RealVerifyPool {
       else if (!this.#busy()) this.#idle?.();
     });
     worker.on('error', (error) => this.#log.error({ message: error.message }, 'verify worker failed'));
-    worker.on('exit', () => this.#onExit(lane, worker));
+    worker.on('exit', () => this.#onExit(lane));
   }
 
-  #onExit(lane: Lane, worker: Worker): void {
-    if (lane.worker !== worker) return;
+  #onExit(lane: Lane): void {
     lane.worker = undefined;
     this.#returned.push(...lane.inFlight.values());
     lane.inFlight.clear();

@@ -40,6 +40,22 @@ export const plantedNetwork: readonly PlantedBug[] = [
     only: 'stopping finishes',
   },
   {
+    name: 'checks that come back while the living threads are busy are forgotten',
+    file: POOL,
+    from: ' || this.#returned.length > 0) this.#schedule();',
+    to: ') this.#schedule();',
+    test: POOL_TEST,
+    only: 'not replaced',
+  },
+  {
+    name: 'a pool stops when the first of its batches is answered',
+    file: POOL,
+    from: '      else if (!this.#busy()) this.#idle?.();',
+    to: '      else this.#idle?.();',
+    test: POOL_TEST,
+    only: 'stopping finishes',
+  },
+  {
     name: 'a batch holds any number of bytes, and small checks wait for large ones',
     file: POOL,
     from: ' && bytes < VERIFY_BATCH_BYTES_MAX',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { createCrypto } from '../../../../node/crypto/real-crypto.ts';
@@ -81,6 +82,32 @@ test('workers that keep dying leave the checks to those that live, and to the ma
   await pool.stop();
 });
 
+test('checks of a worker that is not replaced go to one that lives, though it is busy when they come back', async () => {
+  const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 2 });
+  const DEATHS_REPLACED = 5;
+  for (let death = 0; death < DEATHS_REPLACED; death++) {
+    await pool.workers[0]!.terminate();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const [dying, living] = pool.workers as [Worker, Worker];
+  dying.postMessage = () => void dying.terminate();
+  const post = living.postMessage.bind(living);
+  const held: Parameters<typeof post>[] = [];
+  living.postMessage = (...message: Parameters<typeof post>) => void held.push(message);
+  const list = checks(4 * VERIFY_BATCH_COUNT_MAX).map((c) => ({ ...c, suite: SUITE.ed25519, publicKey: signer.publicKey }));
+  const answers = pool.verifyAll(list);
+  await once(dying, 'exit');
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(pool.workers, [living]);
+  living.postMessage = post;
+  for (const message of held) post(...message);
+  assert.deepEqual(
+    await answers,
+    list.map(({ valid }) => valid),
+  );
+  await pool.stop();
+});
+
 test('a batch that two workers died of is checked on the main thread, and the next worker lives', async () => {
   const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 1 });
   const { postMessage } = Worker.prototype;
@@ -105,7 +132,7 @@ test('a batch that two workers died of is checked on the main thread, and the ne
 
 test('stopping finishes what waits and refuses what comes after', async () => {
   const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 1 });
-  const list = checks(10);
+  const list = checks(2 * VERIFY_BATCH_COUNT_MAX);
   const answers = Promise.all(list.map((c) => pool.verify(SUITE.ed25519, signer.publicKey, c.message, c.signature)));
   await pool.stop();
   assert.equal(pool.workers.length, 0);
@@ -154,8 +181,8 @@ test('a message that fills a batch travels without those that come after it', as
   const posted = countMessages(pool);
   const message = new Uint8Array(VERIFY_BATCH_BYTES_MAX);
   const check = { suite: SUITE.ed25519, publicKey: signer.publicKey, message, signature: signer.sign(message) };
-  assert.deepEqual(await pool.verifyAll([check, check, check]), [true, true, true]);
-  assert.equal(posted(), 3);
+  assert.deepEqual(await pool.verifyAll([check, check]), [true, true]);
+  assert.equal(posted(), 2);
   await pool.stop();
 });
 
