@@ -21,12 +21,12 @@ export const VISIT_ANSWER_BYTES_MAX = 1_048_576;
 export const VISIT_TIMEOUT_MS = 8_000;
 /**
  * Connections of one expelled node a second, on average and at once, whatever it wants of them: one that does not know yet also dials as a
- * member.
+ * member. It has so many questions as well, however few connections they come on.
  */
 export const VISITS_PER_SECOND = 2;
 export const VISITS_BURST = 10;
 const VISITS = { perSecond: VISITS_PER_SECOND, burst: VISITS_BURST };
-/** Visits answered at once, of all visitors. */
+/** Visits answered at once, of all visitors; one of each. */
 export const VISITS_AT_ONCE_MAX = 4;
 
 export type VisitHandler = (from: string, question: Uint8Array) => Promise<Uint8Array | undefined>;
@@ -36,12 +36,14 @@ export class VisitDesk {
   readonly #timers: Timers;
   readonly #visitors = new Map<string, string>();
   readonly #connections: TokenBuckets;
+  readonly #questions: TokenBuckets;
+  readonly #serving = new Set<string>();
   #handler: VisitHandler | undefined;
-  #serving = 0;
 
   constructor({ clock, timers }: { readonly clock: Clock; readonly timers: Timers }) {
     this.#timers = timers;
     this.#connections = new TokenBuckets(clock);
+    this.#questions = new TokenBuckets(clock);
   }
 
   /** By transport key, as text. */
@@ -62,8 +64,9 @@ export class VisitDesk {
   /** Answers one question and closes; anything that is not one ends the connection unanswered. */
   async serve(keyText: string, stream: Stream, end: (reason: string) => void): Promise<void> {
     const node = this.#visitors.get(keyText);
-    if (node === undefined || this.#handler === undefined || this.#serving >= VISITS_AT_ONCE_MAX) return end('PEER_DECLINED');
-    this.#serving++;
+    if (node === undefined || this.#handler === undefined || this.#questions.of(keyText, VISITS).take(1) > 0) return end('PEER_DECLINED');
+    if (this.#serving.has(keyText) || this.#serving.size >= VISITS_AT_ONCE_MAX) return end('PEER_DECLINED');
+    this.#serving.add(keyText);
     try {
       const question = await readFrame(stream, VISIT_QUESTION_BYTES_MAX, this.#timers);
       const answer = question && (await this.#handler(node, question));
@@ -73,7 +76,7 @@ export class VisitDesk {
     } catch {
       end('PEER_DECLINED');
     } finally {
-      this.#serving--;
+      this.#serving.delete(keyText);
     }
   }
 }

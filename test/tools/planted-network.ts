@@ -5,6 +5,8 @@ const POOL = 'node/crypto/verify-pool.ts';
 const POOL_TEST = 'test/unit/node/crypto/verify-pool.test.ts';
 const LINK = 'node/network/link.ts';
 const LINK_TEST = 'test/unit/node/network/link.test.ts';
+const VISITS = 'node/network/visits.ts';
+const DESK_TEST = 'test/unit/node/network/visit-desk.test.ts';
 
 export const plantedNetwork: readonly PlantedBug[] = [
   {
@@ -110,5 +112,60 @@ export const plantedNetwork: readonly PlantedBug[] = [
     to: '  abort(code: ErrorCode): void {\n',
     test: LINK_TEST,
     only: 'however it is noticed',
+  },
+  {
+    name: 'an expelled node asks as often as it likes on one connection',
+    file: VISITS,
+    from: ' || this.#questions.of(keyText, VISITS).take(1) > 0',
+    to: '',
+    test: DESK_TEST,
+    only: 'only so often',
+  },
+  {
+    name: 'one visitor takes the places of all',
+    file: VISITS,
+    from: 'this.#serving.has(keyText) || ',
+    to: '',
+    test: DESK_TEST,
+    only: 'one question at a time',
+  },
+  {
+    name: 'visitors are answered at once however many they are',
+    file: VISITS,
+    from: ' || this.#serving.size >= VISITS_AT_ONCE_MAX',
+    to: '',
+    test: DESK_TEST,
+    only: 'one question at a time',
+  },
+  {
+    name: 'a visit that has ended keeps its place',
+    file: VISITS,
+    from: '      this.#serving.delete(keyText);\n',
+    to: '',
+    test: DESK_TEST,
+  },
+  {
+    name: 'who was a visitor once is answered for ever',
+    file: VISITS,
+    from: '    this.#visitors.clear();\n',
+    to: '',
+    test: DESK_TEST,
+    only: 'that the chain names',
+  },
+  {
+    name: 'a visitor that says nothing keeps its place',
+    file: VISITS,
+    from: 'timers.after(VISIT_TIMEOUT_MS, () => settle(undefined))',
+    to: '() => undefined',
+    test: DESK_TEST,
+    only: 'in time',
+  },
+  {
+    name: 'a question is read whatever its length',
+    file: VISITS,
+    from: 'readFrame(stream, VISIT_QUESTION_BYTES_MAX,',
+    to: 'readFrame(stream, VISIT_ANSWER_BYTES_MAX,',
+    test: DESK_TEST,
+    only: 'no question',
   },
 ];
