@@ -58,6 +58,14 @@ export const plantedNetwork: readonly PlantedBug[] = [
     only: 'stopping finishes',
   },
   {
+    name: 'checks that come back while a pool stops keep it from stopping',
+    file: POOL,
+    from: 'if (this.#stopping && !this.#busy()) return;',
+    to: 'if (this.#stopping) return;',
+    test: POOL_TEST,
+    only: 'stopping finishes',
+  },
+  {
     name: 'a batch holds any number of bytes, and small checks wait for large ones',
     file: POOL,
     from: ' && bytes < VERIFY_BATCH_BYTES_MAX',

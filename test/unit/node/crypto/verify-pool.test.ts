@@ -88,6 +88,7 @@ test('checks of a worker that is not replaced go to one that lives, though it is
   for (let death = 0; death < DEATHS_REPLACED; death++) {
     await pool.workers[0]!.terminate();
     await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(pool.workers.length, 2);
   }
   const [dying, living] = pool.workers as [Worker, Worker];
   dying.postMessage = () => void dying.terminate();
@@ -130,11 +131,14 @@ test('a batch that two workers died of is checked on the main thread, and the ne
   await pool.stop();
 });
 
-test('stopping finishes what waits and refuses what comes after', async () => {
+test('stopping finishes what waits, though a worker dies meanwhile, and refuses what comes after', async () => {
   const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 1 });
   const list = checks(2 * VERIFY_BATCH_COUNT_MAX);
   const answers = Promise.all(list.map((c) => pool.verify(SUITE.ed25519, signer.publicKey, c.message, c.signature)));
-  await pool.stop();
+  const stopped = pool.stop();
+  await new Promise((resolve) => setImmediate(resolve));
+  await pool.workers[0]!.terminate();
+  await stopped;
   assert.equal(pool.workers.length, 0);
   assert.deepEqual(
     await answers,
