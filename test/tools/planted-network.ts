@@ -7,6 +7,8 @@ const LINK = 'node/network/link.ts';
 const LINK_TEST = 'test/unit/node/network/link.test.ts';
 const VISITS = 'node/network/visits.ts';
 const DESK_TEST = 'test/unit/node/network/visit-desk.test.ts';
+const IDENTITY = 'node/keystore/identity.ts';
+const IDENTITY_TEST = 'test/unit/node/keystore/identity.test.ts';
 
 export const plantedNetwork: readonly PlantedBug[] = [
   {
@@ -175,5 +177,37 @@ export const plantedNetwork: readonly PlantedBug[] = [
     to: 'readFrame(stream, VISIT_ANSWER_BYTES_MAX,',
     test: DESK_TEST,
     only: 'no question',
+  },
+  {
+    name: 'the key of the ninth period seals after the tenth has begun',
+    file: IDENTITY,
+    from: '.sort((a, b) => periodOf(a) - periodOf(b))',
+    to: '.sort()',
+    test: IDENTITY_TEST,
+    only: 'past the ninth',
+  },
+  {
+    name: 'a node signs with its first validator key whichever the chain names',
+    file: IDENTITY,
+    from: 'named?.id ?? NODE_KEY.validator',
+    to: 'NODE_KEY.validator',
+    test: IDENTITY_TEST,
+    only: 'signs votes',
+  },
+  {
+    name: 'a key of another kind signs votes',
+    file: IDENTITY,
+    from: "kind === 'validator' && publicKey === registered",
+    to: 'publicKey === registered',
+    test: IDENTITY_TEST,
+    only: 'signs votes',
+  },
+  {
+    name: 'a further node of an organisation seals with a key of its own',
+    file: IDENTITY,
+    from: "'sealing', sealing);",
+    to: "'sealing');",
+    test: IDENTITY_TEST,
+    only: 'further node',
   },
 ];
