@@ -9,6 +9,8 @@ const VISITS = 'node/network/visits.ts';
 const DESK_TEST = 'test/unit/node/network/visit-desk.test.ts';
 const IDENTITY = 'node/keystore/identity.ts';
 const IDENTITY_TEST = 'test/unit/node/keystore/identity.test.ts';
+const CREDENTIALS = 'api/auth/credentials.ts';
+const CREDENTIALS_TEST = 'test/unit/api/auth/credentials.test.ts';
 
 export const plantedNetwork: readonly PlantedBug[] = [
   {
@@ -209,5 +211,94 @@ export const plantedNetwork: readonly PlantedBug[] = [
     to: "'sealing');",
     test: IDENTITY_TEST,
     only: 'further node',
+  },
+  {
+    name: 'a login goes on under a password that was replaced meanwhile',
+    file: CREDENTIALS,
+    from: ' || credential.passwordHash !== found?.passwordHash',
+    to: '',
+    test: CREDENTIALS_TEST,
+    only: 'replaced meanwhile',
+  },
+  {
+    name: 'a code is good a minute before and after its time',
+    file: CREDENTIALS,
+    from: 'OTP_WINDOW_STEPS = 1',
+    to: 'OTP_WINDOW_STEPS = 2',
+    test: CREDENTIALS_TEST,
+    only: 'one further off',
+  },
+  {
+    name: 'a code is good twice',
+    file: CREDENTIALS,
+    from: 'step <= credential.otpStep',
+    to: 'step < credential.otpStep',
+    test: CREDENTIALS_TEST,
+    only: 'none again',
+  },
+  {
+    name: 'a new password takes the second factor away',
+    file: CREDENTIALS,
+    from: "otpSecret: old?.otpSecret ?? ''",
+    to: "otpSecret: ''",
+    test: CREDENTIALS_TEST,
+    only: 'second factor',
+  },
+  {
+    name: 'a new password makes a spent code good again',
+    file: CREDENTIALS,
+    from: 'otpStep: old?.otpStep ?? 0',
+    to: 'otpStep: 0',
+    test: CREDENTIALS_TEST,
+    only: 'second factor',
+  },
+  {
+    name: 'a restart sets the password back to the one that was prepared',
+    file: CREDENTIALS,
+    from: 'if (load(account) !== undefined) return;',
+    to: '',
+    test: CREDENTIALS_TEST,
+    only: 'taken over once',
+  },
+  {
+    name: 'a secret opens under the name of another account',
+    file: CREDENTIALS,
+    from: "createCipheriv('aes-256-gcm', key, iv).setAAD(utf8(account))",
+    to: "createCipheriv('aes-256-gcm', key, iv)",
+    also: [{ from: 'bytes.subarray(0, 12)).setAAD(utf8(account))', to: 'bytes.subarray(0, 12))' }],
+    test: CREDENTIALS_TEST,
+    only: 'name of its account',
+  },
+  {
+    name: 'a password that cannot be judged keeps its place',
+    file: CREDENTIALS,
+    from: 'if (next === undefined) running--;\n      else next();',
+    to: 'next?.();',
+    test: CREDENTIALS_TEST,
+    only: 'frees its place',
+  },
+  {
+    name: 'names that do not exist are judged past the line',
+    file: CREDENTIALS,
+    from: 'await hashing(() => verify(decoyHash, password))',
+    to: 'await verify(decoyHash, password)',
+    test: CREDENTIALS_TEST,
+    only: 'frees its place',
+  },
+  {
+    name: 'any number of passwords wait to be judged',
+    file: CREDENTIALS,
+    from: 'if (waiting.length >= waitingMax) throw',
+    to: 'if (waiting.length < 0) throw',
+    test: CREDENTIALS_TEST,
+    only: 'frees its place',
+  },
+  {
+    name: 'a login leaves the failures before it counted',
+    file: CREDENTIALS,
+    from: 'else if (credential.failures > 0)',
+    to: 'else if (credential.failures < 0)',
+    test: CREDENTIALS_TEST,
+    only: 'begins their count anew',
   },
 ];
