@@ -82,7 +82,9 @@ test('workers that keep dying leave the checks to those that live, and to the ma
   await pool.stop();
 });
 
-test('checks of a worker that is not replaced go to one that lives, though it is busy when they come back', async () => {
+test('checks of a worker that is not replaced go to one that lives, though it is busy when they come back', {
+  timeout: 60_000,
+}, async () => {
   const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 2 });
   const DEATHS_REPLACED = 5;
   for (let death = 0; death < DEATHS_REPLACED; death++) {
@@ -131,7 +133,7 @@ test('a batch that two workers died of is checked on the main thread, and the ne
   await pool.stop();
 });
 
-test('stopping finishes what waits, though a worker dies meanwhile, and refuses what comes after', async () => {
+test('stopping finishes what waits, though a worker dies meanwhile, and refuses what comes after', { timeout: 60_000 }, async () => {
   const pool = createVerifyPool({ crypto: createCrypto(), log: quiet, workers: 1 });
   const list = checks(2 * VERIFY_BATCH_COUNT_MAX);
   const answers = Promise.all(list.map((c) => pool.verify(SUITE.ed25519, signer.publicKey, c.message, c.signature)));
