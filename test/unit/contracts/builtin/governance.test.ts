@@ -6,12 +6,14 @@ import {
   entryOf,
   genesisFaults,
   genesisWrites,
+  governanceKey,
   isMajority,
   may,
   parametersOf,
   type Proposal,
+  stateKey,
 } from '../../../../contracts/index.ts';
-import { defaultParameters, encodeConfiguration, type Json, toHex } from '../../../../node/format/index.ts';
+import { decodeJson, defaultParameters, encodeConfiguration, encodeJson, type Json, toHex } from '../../../../node/format/index.ts';
 import { MemoryChain, refusal } from '../memory-host.ts';
 import { acceptKey, BAD_KEY, key, nodeData, ORGANISATIONS, ownKey, testChain, testGenesis } from './chain.ts';
 
@@ -25,6 +27,9 @@ function pass(chain: MemoryChain, body: Json, count = 3): Proposal {
   for (const organisation of ORGANISATIONS.slice(0, count)) last = vote(chain, organisation, last.id);
   return last;
 }
+const openIds = (chain: MemoryChain) =>
+  (chain.query('operator@acme', 'governance', 'open', {}) as unknown as Proposal[]).map(({ id }) => id);
+const pathsOf = (detail: Readonly<Record<string, unknown>>) => (detail.faults as { path: string }[]).map(({ path }) => path);
 
 test('two thirds of the organisations decide: the table of both readings at every small count', () => {
   const needed = [1, 2, 3, 4, 5, 6, 7].map((total) => [0, 1, 2, 3, 4, 5, 6, 7].find((count) => isMajority(count, total)));
@@ -44,9 +49,15 @@ test('a parameter changes with the vote that completes the majority, not before,
   const decided = vote(chain, 'cast', id);
   assert.deepEqual([decided.state, decided.decidedHeight, decided.votes.length], ['passed', 5, 3]);
   assert.equal(parametersOf(chain.read).idleBlockIntervalMs, 900);
+  assert.deepEqual(chain.query('operator@bolt', 'governance', 'parameters', {}), {
+    ...defaultParameters(),
+    ...{ governanceVotingBlocks: 10, idleBlockIntervalMs: 900 },
+  });
   assert.notEqual(toHex(encodeConfiguration(configurationOf(chain.read))), before, 'the deciding block is a barrier');
   assert.deepEqual(chain.events.at(-1), { contract: 'governance', name: 'configurationChanged', data: { height: 6 } });
   assert.equal(refusal(() => vote(chain, 'dent', id)).code, 'GOVERNANCE_PROPOSAL_DECIDED');
+  chain.height = expiryHeight + 1;
+  assert.deepEqual(proposal(chain.query('operator@acme', 'governance', 'get', { id })), decided, 'what was decided stays so');
 });
 
 test('an organisation votes once, whichever account votes, and refusals end a proposal as soon as it cannot pass', () => {
@@ -68,24 +79,100 @@ test('an organisation votes once, whichever account votes, and refusals end a pr
 test('a proposal past its time takes no vote, shows as expired, and makes room when the next comes', () => {
   const chain = testChain();
   const { id, expiryHeight } = propose(chain, { kind: 'setParameter', name: 'blockTransactionsMax', value: 5 });
+  const shown = () => proposal(chain.query('operator@acme', 'governance', 'get', { id }));
   chain.height = expiryHeight;
   vote(chain, 'acme', id);
+  assert.deepEqual([shown().state, shown().decidedHeight, openIds(chain)], ['open', null, [id]]);
   chain.height = expiryHeight + 1;
   assert.equal(refusal(() => vote(chain, 'bolt', id)).code, 'GOVERNANCE_PROPOSAL_EXPIRED');
-  assert.equal(proposal(chain.query('operator@acme', 'governance', 'get', { id })).state, 'expired');
-  assert.deepEqual(chain.query('operator@acme', 'governance', 'open', {}), []);
+  assert.deepEqual([shown().state, shown().decidedHeight, openIds(chain)], ['expired', expiryHeight, []]);
   propose(chain, { kind: 'setParameter', name: 'blockTransactionsMax', value: 6 });
-  assert.deepEqual(
-    (chain.query('operator@acme', 'governance', 'open', {}) as unknown as Proposal[]).map((open) => open.id),
-    ['00000002'],
-  );
+  assert.deepEqual(openIds(chain), ['00000002']);
 });
 
-test('only so many proposals are open at once', () => {
+test('only so many proposals are open at once, and those past their time make room for as many', () => {
   const chain = testChain();
-  for (let i = 0; i < 64; i++) propose(chain, { kind: 'setParameter', name: 'blockTransactionsMax', value: i + 1 });
-  const refused = refusal(() => propose(chain, { kind: 'setParameter', name: 'blockTransactionsMax', value: 99 }));
-  assert.equal(refused.code, 'GOVERNANCE_PROPOSALS_FULL');
+  const next = () => propose(chain, { kind: 'setParameter', name: 'blockTransactionsMax', value: 5 });
+  const { expiryHeight } = next();
+  for (let i = 1; i < 64; i++) next();
+  chain.height = expiryHeight;
+  assert.equal(refusal(next).code, 'GOVERNANCE_PROPOSALS_FULL');
+  chain.height = expiryHeight + 1;
+  assert.deepEqual([next().id, openIds(chain)], ['00000065', ['00000065']]);
+  const late = refusal(() => vote(chain, 'acme', '1'));
+  assert.deepEqual([late.code, late.detail.state], ['GOVERNANCE_PROPOSAL_DECIDED', 'expired']);
+  assert.equal(proposal(chain.query('operator@acme', 'governance', 'get', { id: '1' })).decidedHeight, expiryHeight);
+});
+
+test('a decision closes its own proposal alone', () => {
+  const chain = testChain();
+  const ids = [5, 6, 7].map((value) => propose(chain, { kind: 'setParameter', name: 'blockTransactionsMax', value }).id);
+  for (const organisation of ['acme', 'bolt', 'cast']) vote(chain, organisation, ids[1]!);
+  assert.deepEqual(openIds(chain), [ids[0], ids[2]]);
+  for (const organisation of ['acme', 'bolt', 'cast']) vote(chain, organisation, ids[0]!);
+  assert.equal(parametersOf(chain.read).blockTransactionsMax, 5);
+});
+
+test('a vote names a proposal that there is, by up to eight digits', () => {
+  const chain = testChain();
+  propose(chain, { kind: 'setParameter', name: 'blockTransactionsMax', value: 5 });
+  for (const id of ['', 'a', '1 ', 'a1', '-1', '000000001'])
+    for (const run of [() => vote(chain, 'acme', id), () => chain.query('operator@acme', 'governance', 'get', { id })])
+      assert.equal(refusal(run).code, 'BUILTIN_ARGUMENTS_INVALID', id);
+  assert.equal(refusal(() => vote(chain, 'acme', '2')).code, 'GOVERNANCE_PROPOSAL_UNKNOWN');
+});
+
+test('the vote of an organisation that was suspended since does not count', () => {
+  const chain = testChain();
+  pass(chain, { kind: 'addNode', id: 'n-acme-2', organisation: 'acme', node: nodeData(60) });
+  const { id } = propose(chain, { kind: 'setParameter', name: 'blockTransactionsMax', value: 5 });
+  const other = propose(chain, { kind: 'setParameter', name: 'blockTransactionsMax', value: 6 });
+  vote(chain, 'dent', id);
+  vote(chain, 'dent', other.id, false);
+  pass(chain, { kind: 'suspendOrganisation', id: 'dent' });
+  assert.equal(refusal(() => vote(chain, 'dent', other.id)).code, 'ACCESS_DENIED');
+  assert.equal(vote(chain, 'acme', id).state, 'open', 'one of three');
+  assert.equal(vote(chain, 'acme', other.id, false).state, 'open', 'two of three can still approve');
+  assert.equal(vote(chain, 'bolt', id).state, 'passed', 'two of three');
+});
+
+test('who follows the chain hears of proposals, votes and decisions, and of a new configuration where there is one and nowhere else', () => {
+  const chain = testChain();
+  const observer = { ...nodeData(80), role: 'observer' } as unknown as Json;
+  const keys = ['k1', 'k2'].map((keyId) => ({ keyId, publicKey: key(120), kind: 'own', scope: ['*'] }));
+  const administrators: Json = [{ id: 'admin@echo', keys }];
+  const table: readonly [body: { readonly [name: string]: Json }, isBarrier: boolean, approvals?: number][] = [
+    [{ kind: 'setParameter', name: 'blockTransactionsMax', value: 5 }, true],
+    [{ kind: 'addNode', id: 'n-acme-2', organisation: 'acme', node: nodeData(60) }, true],
+    [{ kind: 'addNode', id: 'n-watch', organisation: 'acme', node: observer }, false],
+    [{ kind: 'replaceValidatorKey', id: 'n-watch', validatorKey: key(90) }, false],
+    [{ kind: 'suspendNode', id: 'n-watch' }, false],
+    [{ kind: 'resumeNode', id: 'n-watch' }, false],
+    [{ kind: 'suspendNode', id: 'n-acme-2' }, true],
+    [{ kind: 'replaceValidatorKey', id: 'n-acme-2', validatorKey: key(91) }, false],
+    [{ kind: 'resumeNode', id: 'n-acme-2' }, true],
+    [{ kind: 'replaceValidatorKey', id: 'n-acme-2', validatorKey: key(92) }, true],
+    [{ kind: 'addOrganisation', id: 'echo', name: 'Echo works', administrators }, false],
+    [{ kind: 'suspendOrganisation', id: 'echo' }, false, 4],
+    [{ kind: 'resumeOrganisation', id: 'echo', nodes: [] }, false],
+  ];
+  for (const [body, isBarrier, approvals = 3] of table) {
+    const from = chain.events.length;
+    const before = toHex(encodeConfiguration(configurationOf(chain.read)));
+    const { id, kind, expiryHeight } = pass(chain, body, approvals);
+    const heard = chain.events.slice(from).filter(({ contract }) => contract === 'governance');
+    const votes = ORGANISATIONS.slice(0, approvals).map((organisation) => ['voted', { id, organisation, approve: true }]);
+    assert.deepEqual(
+      heard.map(({ name, data }) => [name, data]),
+      [
+        ['proposed', { id, kind, organisation: 'acme', expiryHeight }],
+        ...votes,
+        ['decided', { id, kind, state: 'passed' }],
+        ...(isBarrier ? [['configurationChanged', { height: 2 }]] : []),
+      ],
+    );
+    assert.equal(toHex(encodeConfiguration(configurationOf(chain.read))) !== before, isBarrier);
+  }
 });
 
 test('parameters have ranges and combinations, and what is no parameter is named', () => {
@@ -151,31 +238,72 @@ test('an organisation joins with its node and an administrator for whom that nod
     ],
     ...changes,
   });
-  const refusals: readonly Json[] = [
-    join({}, { publicKey: key(52) }), // a key of the node, but not the custodial one
-    join({}, { node: 'n-acme', publicKey: key(13) }), // a node of another organisation
-    join({ nodes: [] }),
-    join({
-      nodes: [
-        { id: 'echo-1', ...nodeData(50) },
-        { id: 'echo-1', ...nodeData(60) },
-      ],
-    }),
-    join({ nodes: [{ id: 'echo-1', ...nodeData(50), validatorKey: BAD_KEY }] }),
+  const admin = { id: 'admin@echo', keys: [{ keyId: 'k', publicKey: key(120), kind: 'own', scope: ['*'] }] };
+  const many = Array.from({ length: 9 }, (_, i) => ({ ...admin, id: `admin-${i}@echo` }));
+  const node = { id: 'echo-1', ...nodeData(50) };
+  const refusals: readonly [Json, string][] = [
+    [join({}, { publicKey: key(52) }), '/administrators/0/keys/0/publicKey'], // a key of the node, but not the custodial one
+    [join({}, { node: 'n-acme', publicKey: key(13) }), '/administrators/0/keys/0/node'], // a node of another organisation
+    [join({ nodes: [node, { ...nodeData(60), id: 'echo-2' }] }, { node: 'echo-2' }), '/administrators/0/keys/0/publicKey'],
+    [join({ nodes: [] }), '/administrators/0/keys/0/node'],
+    [join({ nodes: [node, { ...nodeData(60), id: 'echo-1' }] }), '/nodes'],
+    [join({ nodes: many.map((_, i) => ({ ...node, id: `echo-${i}` })) }), '/nodes'],
+    [join({ nodes: [{ ...node, validatorKey: BAD_KEY }] }), '/nodes/0/validatorKey'],
+    [join({ nodes: [{ ...node, id: 'Echo 1' }] }), '/nodes/0/id'],
+    [join({ id: 'Echo' }), '/id'],
+    [join({ name: '' }), '/name'],
+    [join({ administrators: [] }), '/administrators'],
+    [join({ administrators: many }), '/administrators'],
+    [join({ administrators: [admin, admin] }), '/administrators/1/id'],
+    [join({ administrators: [{ ...admin, id: 'eve@acme' }] }), '/administrators/0/id'], // of another organisation
+    [join({ administrators: [{ ...admin, id: 'echo' }] }), '/administrators/0/id'],
+    [join({ administrators: [{ ...admin, keys: [] }] }), '/administrators/0/keys'],
+    [join({ administrators: [{ ...admin, keys: [...admin.keys, ...admin.keys] }] }), '/administrators/0/keys'],
   ];
-  for (const body of refusals) assert.equal(refusal(() => propose(chain, body)).code, 'BUILTIN_ARGUMENTS_INVALID', JSON.stringify(body));
+  for (const [body, path] of refusals) {
+    const { code, detail } = refusal(() => propose(chain, body));
+    assert.equal(code, 'BUILTIN_ARGUMENTS_INVALID', path);
+    assert.ok(pathsOf(detail).includes(path), `${path}: ${JSON.stringify(detail.faults)}`);
+  }
   const twin = [
     { id: 'echo-1', ...nodeData(50) },
     { id: 'echo-2', ...nodeData(50) },
   ];
   assert.equal(refusal(() => propose(chain, join({ nodes: twin }))).code, 'GOVERNANCE_IMPOSSIBLE');
-  assert.equal(pass(chain, join()).state, 'passed');
+  const watch = { id: 'echo-2', ...nodeData(60), role: 'observer' };
+  assert.equal(pass(chain, join({ nodes: [node, watch] })).state, 'passed');
   assert.equal(may(chain.read, 'admin@echo', 'governance:vote'), true);
   assert.deepEqual(
     configurationOf(chain.read).validators.map((row) => row.node),
     ['echo-1', 'n-acme', 'n-bolt', 'n-cast', 'n-dent'],
   );
   assert.deepEqual(entryOf(chain.read, 'node', 'echo-1')?.data, nodeData(50));
+  assert.equal(entryOf(chain.read, 'node', 'echo-2')?.owner, 'echo');
+});
+
+test('a chain has so many organisations and validators, and one more is refused', () => {
+  const chain = testChain();
+  const put = (row: string, value: Json) => chain.state.set(stateKey('governance', row), encodeJson(value));
+  const join = (id: string): Json => ({
+    kind: 'addOrganisation',
+    id,
+    name: 'x',
+    administrators: [{ id: `admin@${id}`, keys: [{ keyId: 'k', publicKey: key(120), kind: 'own', scope: ['*'] }] }],
+  });
+  const others = Array.from({ length: 250 }, (_, i) => `o${100 + i}`);
+  put(governanceKey.organisations, [...ORGANISATIONS, ...others]);
+  pass(chain, join('echo'));
+  pass(chain, join('foxtrot'), 4);
+  const row = decodeJson(chain.read('governance', governanceKey.organisations)!);
+  assert.deepEqual(row, [...ORGANISATIONS, 'echo', 'foxtrot', ...others]);
+  assert.equal(refusal(() => propose(chain, join('golf'))).code, 'GOVERNANCE_IMPOSSIBLE');
+
+  const add = (id: string, number: number): Json => ({ kind: 'addNode', id, organisation: 'acme', node: nodeData(number) });
+  const validator = (_: unknown, i: number) => ({ node: `n${i}`, publicKey: `${i}`.padStart(64, '0'), suite: 1, weight: 1 });
+  put(governanceKey.validators, Array.from({ length: 127 }, validator));
+  pass(chain, add('n-acme-2', 60), 4);
+  assert.equal(configurationOf(chain.read).validators.length, 128);
+  assert.equal(refusal(() => propose(chain, add('n-acme-3', 70))).code, 'GOVERNANCE_IMPOSSIBLE');
 });
 
 test('a suspended node is resumed by votes, with the key and the place it had', () => {
@@ -248,6 +376,25 @@ test('a suspended organisation is resumed with the nodes the proposal names, and
   pass(chain, { kind: 'suspendOrganisation', id: 'dent' });
   pass(chain, { kind: 'resumeOrganisation', id: 'dent', nodes: ['n-dent'] }, 2);
   assert.equal(configurationOf(chain.read).validators.length, 5);
+});
+
+test('all validators of an organisation go with it, and those of another do not come back with it', () => {
+  const chain = testChain();
+  const voting = () => configurationOf(chain.read).validators.map((row) => row.node);
+  pass(chain, { kind: 'addNode', id: 'n-acme-2', organisation: 'acme', node: nodeData(60) });
+  pass(chain, { kind: 'addNode', id: 'n-bolt-2', organisation: 'bolt', node: nodeData(70) });
+  pass(chain, { kind: 'addNode', id: 'n-dent-2', organisation: 'dent', node: nodeData(80) });
+  const all = voting();
+  pass(chain, { kind: 'suspendNode', id: 'n-bolt-2' });
+  pass(chain, { kind: 'suspendOrganisation', id: 'dent' });
+  assert.deepEqual(voting(), ['n-acme', 'n-acme-2', 'n-bolt', 'n-cast']);
+  const resume = (...nodes: string[]): Json => ({ kind: 'resumeOrganisation', id: 'dent', nodes });
+  assert.equal(refusal(() => propose(chain, resume('n-dent', 'n-bolt-2'))).code, 'GOVERNANCE_IMPOSSIBLE');
+  pass(chain, resume('n-dent', 'n-dent-2'), 2);
+  assert.deepEqual(
+    voting(),
+    all.filter((node) => node !== 'n-bolt-2'),
+  );
 });
 
 test('PBFT never falls below four validators, not even when the chain moved between proposal and decision', () => {
