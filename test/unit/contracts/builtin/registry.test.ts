@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type AccountData, entryOf, type RegistryEntry, registryKey } from '../../../../contracts/index.ts';
-import { decodeJson, type Json } from '../../../../node/format/index.ts';
+import { type AccountData, entryOf, type RegistryEntry, registryKey, stateKey } from '../../../../contracts/index.ts';
+import { decodeJson, encodeJson, type Json } from '../../../../node/format/index.ts';
 import { refusal } from '../memory-host.ts';
 import { BAD_KEY, key, testChain } from './chain.ts';
 
@@ -24,6 +24,45 @@ test('every version of an entry stays readable, and an update names the version 
     chain.query('operator@acme', 'registry', 'version', { kind: 'factory', id: '工厂-1', version: 1 }),
     first as unknown as Json,
   );
+  assert.deepEqual(
+    chain.events,
+    [1, 2].map((version) => ({
+      contract: 'registry',
+      name: 'entryChanged',
+      data: { kind: 'factory', id: '工厂-1', owner: 'bolt', version, state: 'active' },
+    })),
+  );
+  const ask = (method: string, args: { readonly [name: string]: Json }) => () =>
+    chain.query('operator@acme', 'registry', method, { kind: 'factory', id: '工厂-1', ...args });
+  assert.deepEqual(ask('get', {})(), { ...first, version: 2, data: { name: 'New name' } });
+  assert.equal(refusal(ask('get', { id: '工厂-2' })).code, 'REGISTRY_ENTRY_UNKNOWN');
+  assert.equal(refusal(ask('get', { kind: 'robot' })).code, 'BUILTIN_ARGUMENTS_INVALID');
+  assert.equal(refusal(ask('version', { version: 3 })).code, 'REGISTRY_ENTRY_UNKNOWN');
+  for (const version of [0, 2 ** 32]) assert.equal(refusal(ask('version', { version })).code, 'BUILTIN_ARGUMENTS_INVALID');
+});
+
+test('the validity of an entry has either bound, both in order, or none', () => {
+  const register = (terms: { readonly [name: string]: Json }) =>
+    testChain().call('admin@acme', 'registry', 'register', { ...factory('F-2'), ...terms }) as unknown as RegistryEntry;
+  const table: readonly [{ readonly [name: string]: Json }, boolean][] = [
+    [{}, true],
+    [{ validFrom: 0, validTo: 1 }, true],
+    [{ validFrom: 5 }, true],
+    [{ validTo: 0 }, true],
+    [{ validFrom: 5, validTo: 5 }, false],
+    [{ validFrom: 6, validTo: 5 }, false],
+    [{ validFrom: -1 }, false],
+    [{ validTo: -1 }, false],
+    [{ documentDigest: key(7) }, true],
+    [{ documentDigest: 'abc' }, false],
+  ];
+  for (const [terms, sound] of table) {
+    if (!sound) assert.equal(refusal(() => register(terms)).code, 'BUILTIN_ARGUMENTS_INVALID', JSON.stringify(terms));
+    else {
+      const { validFrom, validTo, documentDigest } = register(terms);
+      assert.deepEqual({ validFrom, validTo, documentDigest }, { validFrom: null, validTo: null, documentDigest: null, ...terms });
+    }
+  }
 });
 
 test('all faults of a registration are named at once, by pointer', () => {
@@ -135,6 +174,91 @@ test('keys are added once, revoked for ever, and custodial ones are those of the
   assert.equal(refusal(add({ keyId: 'k1', publicKey: key(9) })).code, 'BUILTIN_ARGUMENTS_INVALID', 'a revoked keyId is not given again');
 });
 
+test('who has lost a key revokes it himself while his account is active, and gives himself none', () => {
+  const chain = testChain();
+  const account = { id: 'operator@acme' };
+  const added = { keyId: 'k2', publicKey: key(7), kind: 'own', scope: ['*'] };
+  assert.equal(refusal(() => chain.call('operator@acme', 'registry', 'addKey', { ...account, key: added })).code, 'ACCESS_DENIED');
+  chain.call('admin@acme', 'registry', 'addKey', { ...account, key: added });
+  const revoke = (sender: string, keyId: string) => () => chain.call(sender, 'registry', 'revokeKey', { ...account, keyId });
+  revoke('operator@acme', 'k2')();
+  chain.call('admin@acme', 'registry', 'suspend', { kind: 'account', ...account });
+  assert.equal(refusal(revoke('operator@acme', 'own-1')).code, 'ACCESS_DENIED');
+  assert.equal(refusal(() => chain.call('operator@acme', 'registry', 'raiseSessionEpoch', account)).code, 'ACCESS_DENIED');
+  assert.equal(refusal(revoke('admin@bolt', 'own-1')).code, 'REGISTRY_ENTRY_FOREIGN');
+  revoke('admin@acme', 'own-1')();
+});
+
+test('a key is read field by field, and what it may not hold is named by pointer', () => {
+  const sound: { readonly [name: string]: Json } = { keyId: 'k', publicKey: key(7), kind: 'own', scope: ['*'] };
+  const node = { kind: 'custodial', node: 'n-acme', publicKey: key(13) };
+  const table: readonly [{ readonly [name: string]: Json }, path?: string][] = [
+    [{ scope: ['records', `0x${'0'.repeat(40)}`, 'a'.repeat(41)], validTo: 1, suite: 1, node: null }],
+    [node],
+    [{ keyId: 'K' }, '/keyId'],
+    [{ publicKey: key(7).slice(1) }, '/publicKey'],
+    [{ publicKey: `${key(7)}0` }, '/publicKey'],
+    [{ publicKey: key(171).toUpperCase() }, '/publicKey'],
+    [{ publicKey: BAD_KEY }, '/publicKey'],
+    [{ suite: 2 }, '/publicKey'], // for the suite it names
+    [{ suite: 0 }, '/suite'],
+    [{ suite: 256 }, '/suite'],
+    [{ kind: 'shared' }, '/kind'],
+    [{ node: 'n-acme' }, '/node'],
+    [{ ...node, node: null }, '/node'],
+    [{ ...node, node: 'n-nowhere' }, '/node'],
+    [{ ...node, node: 'n-bolt', publicKey: key(23) }, '/node'],
+    [{ ...node, publicKey: key(12) }, '/publicKey'],
+    [{ scope: [] }, '/scope'],
+    [{ scope: Array.from({ length: 33 }, (_, i) => `c${i}`) }, '/scope'],
+    [{ scope: ['*', '*'] }, '/scope/1'],
+    [{ scope: [''] }, '/scope/0'],
+    [{ scope: ['a'.repeat(43)] }, '/scope/0'],
+    [{ scope: ['records '] }, '/scope/0'],
+    [{ scope: ['-records'] }, '/scope/0'],
+    [{ validTo: 0 }, '/validTo'],
+    [{ revoked: true }, '/revoked'],
+  ];
+  for (const [changes, path] of table) {
+    const add = (chain = testChain()) =>
+      chain.call('admin@acme', 'registry', 'addKey', { id: 'operator@acme', key: { ...sound, ...changes } });
+    if (path === undefined) {
+      const expected = { suite: 1, node: null, validTo: null, ...sound, ...changes, revoked: false };
+      assert.deepEqual(accountData(add()).keys.at(-1), expected);
+      continue;
+    }
+    const { code, detail } = refusal(add);
+    assert.equal(code, 'BUILTIN_ARGUMENTS_INVALID', path);
+    assert.deepEqual([...new Set((detail.faults as { path: string }[]).map((fault) => fault.path))], [`/key${path}`], path);
+  }
+});
+
+test('a node that is suspended signs for no further account', () => {
+  const chain = testChain();
+  const entry = entryOf(chain.read, 'node', 'n-acme')!;
+  chain.state.set(stateKey('registry', registryKey.entry('node', 'n-acme')), encodeJson({ ...entry, state: 'suspended' } as never));
+  const custodial = { keyId: 'k2', kind: 'custodial', node: 'n-acme', publicKey: key(13), scope: ['*'] };
+  const add = () => chain.call('admin@acme', 'registry', 'addKey', { id: 'operator@acme', key: custodial });
+  assert.equal(refusal(add).code, 'BUILTIN_ARGUMENTS_INVALID');
+});
+
+test('an account has so many keys in its life, revoked ones counted, and every key that is screened is paid for', () => {
+  const chain = testChain();
+  const keys = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ keyId: `k${i}`, publicKey: key(i + 1), kind: 'own', scope: ['*'] }));
+  const register = (id: string, list: readonly Json[]) => chain.call('admin@acme', 'registry', 'register', account(id, list));
+  assert.equal(refusal(() => register('mes@acme', keys(65))).code, 'BUILTIN_ARGUMENTS_INVALID');
+  assert.equal(refusal(() => register('mes@acme', [...keys(1), ...keys(1)])).code, 'BUILTIN_ARGUMENTS_INVALID', 'one keyId twice');
+  const before = chain.gasUsed;
+  register('mes@acme', keys(63));
+  assert.ok(chain.gasUsed - before > 63 * 80_000_000);
+  const add = (keyId: string) => () =>
+    chain.call('admin@acme', 'registry', 'addKey', { id: 'mes@acme', key: { keyId, publicKey: key(7), kind: 'own', scope: ['*'] } });
+  add('last')();
+  chain.call('admin@acme', 'registry', 'revokeKey', { id: 'mes@acme', keyId: 'k0' });
+  assert.equal(refusal(add('more')).code, 'BUILTIN_ARGUMENTS_INVALID');
+});
+
 test('a session epoch is raised by the account itself or its administrator, and by nobody else', () => {
   const chain = testChain();
   const raise = (sender: string) => () => chain.call(sender, 'registry', 'raiseSessionEpoch', { id: 'operator@acme' });
@@ -151,6 +275,8 @@ test('an administrator cannot lock himself out, and an update leaves keys and ep
       refusal(() => chain.call('admin@acme', 'registry', method, { kind: 'account', id: 'admin@acme' })).code,
       'BUILTIN_ARGUMENTS_INVALID',
     );
+  const weaker = { kind: 'account', id: 'admin@acme', version: 1, data: { type: 'person', roles: ['operator'] } };
+  assert.equal(refusal(() => chain.call('admin@acme', 'registry', 'update', weaker)).code, 'BUILTIN_ARGUMENTS_INVALID');
   const before = entryOf(chain.read, 'account', 'operator@acme')!.data as unknown as AccountData;
   const entry = chain.call('admin@acme', 'registry', 'update', {
     kind: 'account',
