@@ -121,6 +121,56 @@ test('what the meter does not know is refused', () => {
   assert.throws(() => meter(moduleOf([0xfd, 0, OP.i32Const, 0]), OPTIONS), /Cannot meter instruction 0xfd/);
   assert.throws(() => meter(moduleOf([0xfc, 8, 0, 0, OP.i32Const, 0]), OPTIONS), /Cannot meter instruction 0xfc 8/);
   assert.throws(() => meter(moduleOf([OP.i32Const, 0], 2), OPTIONS), /one global/);
+  const sound = moduleOf([OP.i32Const, 0]);
+  const changed = (from: readonly number[], to: readonly number[]) => {
+    const at = Buffer.from(sound).indexOf(Uint8Array.from(from));
+    assert.ok(at > 0);
+    return Uint8Array.from([...sound.subarray(0, at), ...to, ...sound.subarray(at + from.length)]);
+  };
+  const global = [TYPE.i32, 1, OP.i32Const];
+  for (const [to, message] of [
+    [changed(global, [TYPE.i64, 1, OP.i32Const]), /one global/],
+    [changed(global, [TYPE.i32, 0, OP.i32Const]), /one global/],
+    [changed(global, [TYPE.i32, 1, OP.i64Const]), /one global/],
+    [changed([6, 1, 0x60, 1, TYPE.i32, 1], [7, 1, 0x60, 1, TYPE.i32, 2, TYPE.i32]), /several results/],
+    [Uint8Array.from([...sound, 3, 1, 0]), /2 sections of kind 3/],
+    [changed([3, 2, 1, 0], []), /0 sections of kind 3/],
+  ] as const)
+    assert.throws(() => meter(to, OPTIONS), message);
+});
+
+test('a section for people is left out of what runs', () => {
+  const sound = moduleOf([OP.i32Const, 0]);
+  assert.deepEqual(meter(Uint8Array.from([...sound, 0, 2, 1, 0x78]), OPTIONS), meter(sound, OPTIONS));
+});
+
+test('each instruction that is metered is read to its end, and every other is refused', () => {
+  const immediates = new Map<number, readonly number[]>([
+    ...([OP.block, OP.loop, OP.if] as const).map((op) => [op, [TYPE.empty]] as const),
+    ...([OP.br, OP.brIf, OP.call, OP.memorySize, OP.memoryGrow] as const).map((op) => [op, [0x80, 1]] as const),
+    [OP.brTable, [2, 0, 1, 2]],
+    [OP.callIndirect, [0x80, 1, 0]],
+    ...[0x20, 0x21, 0x22, 0x23, 0x24].map((op) => [op, [0x80, 1]] as const),
+    ...Array.from({ length: 23 }, (_, i) => [0x28 + i, [2, 0x80, 1]] as const), // loads and stores
+    [OP.i32Const, [0xff, 0]],
+    [OP.i64Const, [0xff, 0xff, 0]],
+    [0x43, [1, 2, 3, 4]],
+    [0x44, [1, 2, 3, 4, 5, 6, 7, 8]],
+  ]);
+  const plain = [0x00, 0x01, 0x05, 0x0b, 0x0f, 0x1a, 0x1b];
+  for (let op = 0; op < 256; op++) {
+    if (op === 0xfc) continue;
+    const reader = new WasmReader(Uint8Array.from([op, ...(immediates.get(op) ?? []), ...new Array<number>(8).fill(0)]));
+    const isKnown = immediates.has(op) || plain.includes(op) || (op >= 0x45 && op <= 0xc4);
+    if (!isKnown) assert.throws(() => reader.instruction(), /Cannot meter/, op.toString(16));
+    else assert.deepEqual([reader.instruction(), reader.at], [op, 1 + (immediates.get(op)?.length ?? 0)], op.toString(16));
+  }
+  for (let number = 0; number < 20; number++) {
+    const reader = new WasmReader(Uint8Array.from([0xfc, number, 0, 0, 0]));
+    const length = number <= 7 ? 0 : number === 10 ? 2 : number === 11 ? 1 : undefined; // truncations, copy, fill
+    if (length === undefined) assert.throws(() => reader.instruction(), /Cannot meter/);
+    else assert.deepEqual([reader.instruction(), reader.at], [0xfc00 + number, 2 + length]);
+  }
 });
 
 test('integers of the binary format read back as they were written', () => {
@@ -130,4 +180,5 @@ test('integers of the binary format read back as they were written', () => {
   assert.deepEqual([...new WasmWriter().signed(-1).finish()], [0x7f]);
   assert.deepEqual([...new WasmWriter().signed(64).finish()], [0xc0, 0]);
   assert.throws(() => new WasmReader(Uint8Array.of(255, 255, 255, 255, 255, 1)).u32(), RangeError);
+  assert.throws(() => new WasmReader(Uint8Array.of(255)).u32(), /ends early/);
 });
