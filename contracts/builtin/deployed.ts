@@ -24,6 +24,7 @@ import {
 } from '../../node/format/index.ts';
 import { GAS, IMAGES_TOTAL_BYTES_MAX } from '../gas.ts';
 import { entryOf, type may, type Read, readableWith, readThrough } from './access.ts';
+import { isObject } from './arguments.ts';
 import { GAS_PER_ENTRY_JSON_BYTE, pricedByArguments } from './pricing.ts';
 import { type BuiltinContract, ContractFailure, type ContractMachine, type Host } from '../types.ts';
 import { CONTRACT, type DeployedContract, type DeployedEntry, type DeployedTotals, deployedKey, type Right } from './layout.ts';
@@ -145,8 +146,8 @@ function attestersOf(host: Host, attestations: Json, sender: string, codeDigest:
   if (!Array.isArray(attestations) || attestations.length > ATTESTATIONS_COUNT_MAX)
     throw invalid('attestations', `a list of at most ${ATTESTATIONS_COUNT_MAX}`);
   const nodes = new Set<string>();
-  for (const item of attestations as readonly JsonObject[]) {
-    const { node, reportDigest, signature } = item;
+  for (const item of attestations as readonly Json[]) {
+    const { node, reportDigest, signature }: JsonObject = isObject(item) ? item : {};
     if (typeof node !== 'string' || typeof reportDigest !== 'string' || typeof signature !== 'string' || !DIGEST_HEX.test(reportDigest))
       throw invalid('attestations', '{node, reportDigest, signature} each');
     const entry = entryOf((contract, key) => host.read(contract, key), 'node', node);

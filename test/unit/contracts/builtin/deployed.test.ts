@@ -188,6 +188,22 @@ test('an attestation counts when an active node of another organisation signed t
   assert.equal(deploy(withNode('other', 'suspended'), attestation).code, refused, 'suspended node');
   assert.equal(deploy(withNode('other', 'active'), attestation, attestation).code, refused, 'twice');
   assert.equal(deploy(withNode('other', 'active'), { ...attestation, reportDigest: '2'.repeat(64) }).code, refused, 'other report');
+  for (const broken of ['', 'x', signature.slice(1)])
+    assert.equal(deploy(withNode('other', 'active'), { ...attestation, signature: broken }).code, refused, broken);
+});
+
+test('attestations of any other form are refused by a receipt, like any bad argument', () => {
+  const attestation = { node: 'n9', reportDigest: '1'.repeat(64), signature: '00' };
+  const forms: readonly Json[] = [
+    ...['x', 1, true, {}].flatMap((form) => [form, [form]]),
+    ...[[null], [[]], Array.from({ length: 17 }, () => attestation)],
+    ...['node', 'reportDigest', 'signature'].map((name) => [{ ...attestation, [name]: null }]),
+    [{ ...attestation, reportDigest: '1' }],
+  ];
+  for (const attestations of forms) {
+    const { code } = chain().execute([call('contracts', 'deploy', { ...arguments_, attestations })]);
+    assert.equal(code, 'CONTRACT_ARGS_INVALID', JSON.stringify(attestations));
+  }
 });
 
 test('the list of contracts pages through all that were ever deployed', () => {
