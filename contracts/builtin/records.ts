@@ -37,6 +37,7 @@ import {
   toByteText,
   toHex,
 } from '../../node/format/index.ts';
+import { isObject } from './arguments.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
 import { readableWith } from './access.ts';
 import { type ClassDefinition, isBlank, judgeContent, type JudgedContent, keyOf, type RecordFacts, timePath } from '../classes/index.ts';
@@ -384,7 +385,8 @@ function getRecord(host: Host, args: Uint8Array): Uint8Array {
 }
 
 function readGetArgs(bytes: Uint8Array): { readonly id: Uint8Array; readonly version: number | undefined } {
-  const args = decodeJson(bytes) as { readonly id?: Json; readonly version?: Json };
+  const args = decodeJson(bytes);
+  if (!isObject(args)) throw new RangeError('arguments are no object'); // our own words: those of the engine differ by its version
   const { id, version } = args;
   if (typeof id !== 'string' || !/^[0-9a-f]{64}$/.test(id)) throw new RangeError('id is not 64 hex digits');
   if (version !== undefined && (typeof version !== 'number' || version < 1 || version > VERSIONS_MAX))

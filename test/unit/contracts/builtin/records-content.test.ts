@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CONTRACT } from '../../../../contracts/builtin/layout.ts';
 import { builtinClasses, production } from '../../../../contracts/classes/index.ts';
-import { encodeSubmissions, type TextStruct } from '../../../../node/format/index.ts';
+import { encodeJson, encodeSubmissions, type Json, type TextStruct } from '../../../../node/format/index.ts';
 import { annexRecord } from '../../node/records/sample.ts';
 import { BLOCK_TIME_MS, Chain, sealed, raw, refused, type Result } from './records-chain.ts';
 
@@ -24,6 +24,22 @@ test('content that is clear, unsorted, of another class or version, or ahead of 
   assert.deepEqual(refused('RECORD_TIME_AHEAD', () => chain.submit([annexRecord({ production_time: ahead })])).path, ['production_time']);
   assert.equal(chain.submit([annexRecord({ production_time: `${BLOCK_TIME_MS + 86_400_000}` })])[0]!.status, 'stored');
   assert.equal(chain.submit([annexRecord({ production_time: '0001-01-01T00:00:00Z' })])[0]!.status, 'stored');
+});
+
+test('arguments of get that are none are refused in words that do not differ by the version of the engine', () => {
+  const id = '0'.repeat(64);
+  const table: readonly (readonly [Json, string])[] = [
+    [null, 'arguments are no object'],
+    [[{ id }], 'arguments are no object'],
+    [1, 'arguments are no object'],
+    [{}, 'id is not 64 hex digits'],
+    [{ id: 1 }, 'id is not 64 hex digits'],
+    [{ id: id.slice(1) }, 'id is not 64 hex digits'],
+    [{ id, version: 0 }, 'version is not a version'],
+    [{ id, version: '1' }, 'version is not a version'],
+  ];
+  for (const [args, reason] of table)
+    assert.equal(refused('RECORD_ARGS_MALFORMED', () => new Chain().run('get', encodeJson(args))).reason, reason);
 });
 
 test('the other built-in classes are stored too, and a class an organisation registered', () => {
