@@ -310,18 +310,21 @@ test('no more blocks are asked for than so many ranges hold, however many there 
   const chain = Chain.of(1_000);
   const own = new Chain();
   const held: (() => void)[] = [];
-  const { peer, stop } = await asking(own, chain, {}, async (block, finality) => {
+  const { peer, away, stop } = await asking(own, chain, {}, async (block, finality) => {
     await new Promise<void>((resolve) => void held.push(resolve));
     await own.apply(block, finality);
   });
   const { rangeBlocks, rangesMax } = SYNC_LIMITS;
   assert.equal(Math.max(...peer.served), rangeBlocks * rangesMax);
+  assert.deepEqual(away.sync.status(), { syncing: true, height: 0, target: 1_000 });
   for (let i = 0; i < rangeBlocks; i++) {
     held[i]!();
     await settle();
   }
   assert.equal(own.entries.length, rangeBlocks);
   assert.ok(Math.max(...peer.served) <= rangeBlocks * (rangesMax + 1));
+  peer.network.leave();
+  assert.deepEqual(away.sync.status(), { syncing: false, height: rangeBlocks, target: rangeBlocks }, 'what it stated leaves with it');
   stop();
 });
 
