@@ -94,6 +94,22 @@ export const plantedNetwork: readonly PlantedBug[] = [
     only: 'nothing after its end',
   },
   {
+    name: 'a peer whose greeting was refused greets again',
+    file: LINK,
+    from: "else if (this.#state === 'greeting') this.#onHello(frame);",
+    to: 'else this.#onHello(frame);',
+    test: LINK_TEST,
+    only: 'does not fit',
+  },
+  {
+    name: 'a link on which nothing waits is cut like one whose other side takes nothing',
+    file: LINK,
+    from: 'if (this.#queue.bytes === 0 || this.#taken',
+    to: 'if (this.#taken',
+    test: LINK_TEST,
+    only: 'nothing waits',
+  },
+  {
     name: 'what waits for a peer has no bound',
     file: LINK,
     from: '    if (this.#queue.bytes + frame.length > SEND_QUEUE_BYTES_MAX[this.channel]) return false;\n',
