@@ -59,6 +59,7 @@ test('the sealing key of the latest period is the last one, past the ninth as we
   const other = await freshKeystore();
   for (const id of ['sealing-11', 'sealing-10', 'sealing-2']) await other.add(id, 'sealing');
   await other.add('account', 'account');
+  assert.deepEqual(sealingKeyIds(other), ['sealing-2', 'sealing-10', 'sealing-11']);
   assert.deepEqual(await adoptSealingKeys(other, keystore), ids);
   assert.deepEqual([sealingKeyIds(other), secretsOf(other)], [ids, secretsOf(keystore)]);
   assert.deepEqual(await adoptSealingKeys(other, keystore), []);
