@@ -33,13 +33,26 @@ test('a server certificate of the devnet authority is accepted by TLS for 127.0.
 
 test('names, issuer and dates of a certificate can be read back', async () => {
   const authority = await createAuthority('Test authority', NOW_MS);
-  const pair = await issueServerCertificate(authority, 'n1', NOW_MS, ['node.example']);
+  const hosts = ['node.example', '192.0.2.17', '2001:db8::17', '192.0.2.17.example', 'n192.0.2.17', 'localhost'];
+  const pair = await issueServerCertificate(authority, 'n1', NOW_MS, hosts);
   const facts = certificateFacts(pair.certificate);
   assert.equal(facts.subject, 'CN=n1');
   assert.equal(facts.issuer, 'CN=Test authority');
-  for (const name of ['localhost', '127.0.0.1', 'node.example']) assert.ok(facts.names.includes(name), name);
+  assert.equal(facts.names.length, 8);
   assert.ok(facts.notAfterMs > NOW_MS && facts.notBeforeMs < NOW_MS);
   const certificate = new X509Certificate(pair.certificate);
   assert.ok(certificate.checkIssued(new X509Certificate(authority.certificate)));
   assert.equal(certificate.ca, false);
+  assert.deepEqual(certificate.subjectAltName!.split(', ').sort(), [
+    'DNS:192.0.2.17.example',
+    'DNS:localhost',
+    'DNS:n192.0.2.17',
+    'DNS:node.example',
+    'IP Address:0:0:0:0:0:0:0:1',
+    'IP Address:127.0.0.1',
+    'IP Address:192.0.2.17',
+    'IP Address:2001:DB8:0:0:0:0:0:17',
+  ]);
+  assert.equal(new X509Certificate(authority.certificate).ca, true);
+  assert.deepEqual(certificateFacts(authority.certificate).names, []);
 });
