@@ -317,4 +317,20 @@ export const plantedNetwork: readonly PlantedBug[] = [
     test: CREDENTIALS_TEST,
     only: 'begins their count anew',
   },
+  {
+    name: 'a power cut makes a spent code good again',
+    file: CREDENTIALS,
+    from: '{ sync: true }',
+    to: '{ sync: false }',
+    test: CREDENTIALS_TEST,
+    only: 'is on disk before',
+  },
+  {
+    name: 'a step-up lifts the wait of those who guess passwords',
+    file: CREDENTIALS,
+    from: "count === 'otp' ? { failures: 0, lockedUntilMs: 0 } : {}",
+    to: '{ failures: 0, lockedUntilMs: 0 }',
+    test: CREDENTIALS_TEST,
+    only: 'begins their count anew',
+  },
 ];

@@ -56,6 +56,20 @@ test('a code of the step before or after is taken, one further off is not, and n
   assert.equal(await use(code(secret)), 'OK');
 });
 
+test('a code that is spent is on disk before it is told to be right', async () => {
+  const { store, restart, code } = setUp();
+  const { batch } = store;
+  const syncs: unknown[] = [];
+  store.batch = (operations, options) => {
+    syncs.push(options?.sync);
+    return batch(operations, options);
+  };
+  const credentials = restart();
+  const { secret } = await credentials.setOtp(ADA);
+  await credentials.useOtp(ADA, code(secret));
+  assert.deepEqual(syncs, [true, true]);
+});
+
 test('a second factor is asked for once it is set, a new one makes the old worthless, and a new password leaves it', async () => {
   const { world, credentials, restart, code } = setUp();
   await credentials.adopt(ADA, CHEAP_HASH, '');
@@ -149,7 +163,14 @@ test('failures outlive a restart, and a success begins their count anew', async 
   assert.equal(await outcome(restart().login(ADA, 'wrong', undefined, '198.51.100.99')), 'LOGIN_REFUSED');
   assert.equal(await login(restart()), 'OK', 'one failure since');
 
+  for (let i = 0; i < 50; i++) await outcome(credentials.login(ADA, 'wrong', undefined, `198.51.100.${100 + i}`));
   const { secret } = await credentials.setOtp(ADA);
+  await credentials.useOtp(ADA, code(secret, -1));
+  assert.equal(await login(restart(), code(secret)), 'LOGIN_LOCKED', 'a step-up says nothing about passwords');
+  world.advance(1_000);
+  assert.equal(await login(restart(), code(secret)), 'OK');
+  assert.equal(await outcome(restart().login(ADA, 'wrong', undefined, '198.51.100.99')), 'LOGIN_REFUSED');
+  world.advance(STEP_MS);
   const wrong = code(secret, 5);
   for (const attempt of [(otp: string) => outcome(restart().useOtp(ADA, otp)), (otp: string) => login(restart(), otp)]) {
     for (let i = 0; i < FAILURES_FREE; i++) assert.equal(await attempt(wrong), 'OTP_INVALID');
