@@ -116,20 +116,29 @@ function registeredClass(host: Reading & Partial<Pick<Host, 'useGas'>>, name: st
   return reading.definition;
 }
 
-/** The class as it stood in one of its versions, looked for in the registry's history, newest first. */
-export function classAt(read: Read, name: string, version: number): ClassDefinition | undefined {
+/**
+ * The class as it stood in one of its versions, looked for in the registry's history. No version is below one before it, since a change of
+ * the definition takes the next (registry-data.ts).
+ * @param useGas pays for every entry that is opened; absent where a node asks for itself
+ */
+export function classAt(read: Read, name: string, version: number, useGas?: (units: number) => void): ClassDefinition | undefined {
   const builtin = builtinClass(name);
   if (builtin) return builtin.version === version ? builtin : undefined;
   const entryAt = (key: ByteText): RegistryEntry<'class'> | undefined => {
     const bytes = read(CONTRACT.registry, key);
+    if (bytes) useGas?.(GAS_PER_CLASS_BYTE * bytes.length);
     return bytes && entryFrom<'class'>(bytes);
   };
-  for (let at = entryAt(registryKey.entry('class', name))?.version ?? 0; at > 0; at--) {
-    const entry = entryAt(registryKey.version('class', name, at));
-    const reading = entry && readClass(entry.data);
-    if (reading?.ok && reading.definition.version === version) return reading.definition;
+  let entry = entryAt(registryKey.entry('class', name));
+  let [first, last] = [1, entry?.version ?? 0];
+  while (entry && entry.data.version !== version && first <= last) {
+    const middle = Math.floor((first + last) / 2);
+    entry = entryAt(registryKey.version('class', name, middle));
+    if ((entry?.data.version as number) < version) first = middle + 1;
+    else last = middle - 1;
   }
-  return undefined;
+  const reading = entry && readClass(entry.data);
+  return reading?.ok && reading.definition.version === version ? reading.definition : undefined;
 }
 
 /** Said of what nothing is wrong with. */

@@ -39,7 +39,7 @@ import {
 } from '../../node/format/index.ts';
 import { isObject } from './arguments.ts';
 import { type BuiltinContract, ContractFailure, type Host } from '../types.ts';
-import { readableWith } from './access.ts';
+import { type Read, readableWith } from './access.ts';
 import { type ClassDefinition, isBlank, judgeContent, type JudgedContent, keyOf, type RecordFacts, timePath } from '../classes/index.ts';
 import { CONTRACT, recordKey } from './layout.ts';
 import { GAS_PER_ARGUMENT_JSON_BYTE } from './pricing.ts';
@@ -366,7 +366,8 @@ function getRecord(host: Host, args: Uint8Array): Uint8Array {
   const content = record.state === 'deleted' ? undefined : decodeContent(textOf(host, record).content);
   // A tombstone has the key of the version that it withdrew.
   const keyed = content ?? decodeContent(textOf(host, readVersion(host, text, record.version - 1)!).content);
-  const definition = classAt((contract, key) => host.read(contract, key), record.class, record.classVersion)!;
+  const read: Read = (contract, key) => host.read(contract, key);
+  const definition = classAt(read, record.class, record.classVersion, (units) => host.useGas(units))!;
   return encodeJson({
     id: toHex(id),
     version: record.version,

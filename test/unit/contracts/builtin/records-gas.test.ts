@@ -8,19 +8,24 @@ import {
   type ContractMachine,
   createBuiltins,
   executeTransaction,
+  GAS_PER_CLASS_BYTE,
   genesisWrites,
   queryContract,
+  registryKey,
+  stateKey,
 } from '../../../../contracts/index.ts';
 import {
   decodeJson,
   decodeRecordResults,
   defaultParameters,
   encodeAmendment,
+  encodeContent,
   encodeJson,
   encodeSubmissions,
   encodeTransaction,
   fromUtf8,
   SUITE,
+  type Submission,
   type TextStruct,
   toHex,
 } from '../../../../node/format/index.ts';
@@ -43,10 +48,14 @@ const deps = {
 class Chain {
   readonly state = new Map([...genesisWrites(testGenesis())].map(([key, value]) => [key, value!]));
   readonly bodies = new Map<number, Uint8Array>();
+  readonly keysRead: string[] = [];
   bodiesRead = 0;
   height = 0;
   readonly view = {
-    get: (key: string) => this.state.get(key),
+    get: (key: string) => {
+      this.keysRead.push(key);
+      return this.state.get(key);
+    },
     transaction: (height: number) => {
       this.bodiesRead++;
       return this.bodies.get(height)!;
@@ -70,8 +79,8 @@ class Chain {
   }
 
   /** Its id. */
-  submit(tree: TextStruct): Uint8Array {
-    const { code, detail, results } = this.run('submit', encodeSubmissions([sealed(tree)]), 2_000_000_000);
+  submit(tree: TextStruct, submission: Submission = sealed(tree)): Uint8Array {
+    const { code, detail, results } = this.run('submit', encodeSubmissions([submission]), 2_000_000_000);
     assert.equal(code, 'OK', fromUtf8(detail));
     return decodeRecordResults(results[0]!)[0]!.id;
   }
@@ -110,4 +119,34 @@ test('an amendment that would change the key is told so for less gas than an ear
   );
   assert.equal(code, 'RECORD_KEY_CHANGED', fromUtf8(detail));
   assert.equal(chain.bodiesRead, 0);
+});
+
+test('who asks for a record of an early version of its class pays for each version that is looked at, and few are', () => {
+  const chain = new Chain();
+  const registered = (version: number): number => {
+    const body = { type: 'struct', properties: { id: { type: 'text', maxLength: version } }, required: ['id'] };
+    const data = { name: 'heat', version, key: ['id'], body, facts: {} };
+    const terms = { state: 'active', validFrom: null, validTo: null, documentDigest: null };
+    const bytes = encodeJson({ kind: 'class', id: 'heat', owner: ORG, version, ...terms, data });
+    for (const key of [registryKey.entry('class', 'heat'), registryKey.version('class', 'heat', version)])
+      chain.state.set(stateKey('registry', key), bytes);
+    return bytes.length;
+  };
+  registered(1);
+  const tree = { id: 'x' };
+  const id = chain.submit(tree, { class: 'heat', classVersion: 1, content: encodeContent(tree), source: {} });
+  const told = () => {
+    chain.keysRead.length = 0;
+    const { code, detail, result, gasUsed } = chain.get(id);
+    assert.equal(code, 'OK', fromUtf8(detail));
+    assert.deepEqual((decodeJson(result) as { key: unknown }).key, tree);
+    return { gasUsed, opened: chain.keysRead.filter((key) => key.includes('class/heat')).length };
+  };
+  const now = told();
+  assert.equal(now.opened, 1);
+  let bytes = 0;
+  for (let version = 2; version <= 64; version++) bytes = registered(version);
+  const later = told();
+  assert.ok(later.opened <= 8, `${later.opened} of 64 versions`);
+  assert.ok(later.gasUsed - now.gasUsed >= (later.opened - 1) * GAS_PER_CLASS_BYTE * (bytes - 9), 'lengths differ by a few digits');
 });
