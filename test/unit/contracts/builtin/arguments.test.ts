@@ -41,6 +41,7 @@ test('a value of the kind and size that is asked for is handed out as it came', 
     [nullable, null, null],
     [texts, ['a'], ['a']],
     [texts, ['a', 'b'], ['a', 'b']],
+    [(args) => args.texts('a', 0, 2), ['abcd'], ['abcd']],
     [json, { b: [1] }, { b: [1] }],
     [inner, { b: 'x' }, 'x'],
     [inners, [{ b: 'x' }, { b: 'y' }], ['x', 'y']],
@@ -115,11 +116,16 @@ test('a refusal lists so many faults and tells how many there are, long paths cu
 });
 
 test('nothing but a canonical JSON object is read', () => {
-  for (const bytes of ['', '{', '{"b":1,"a":1}', '[]', 'null', '"a"', '1']) {
-    const { code, detail } = refusal(() => readArguments(utf8(bytes)));
-    assert.equal(code, 'BUILTIN_ARGUMENTS_INVALID', bytes);
-    assert.deepEqual([detail.count, (detail.faults as { path: string }[])[0]!.path], [1, ''], bytes);
-  }
+  const refused = { false: ['', '{', '{"b":1,"a":1}'], true: ['[]', 'null', '"a"', '1'] };
+  for (const [isCanonical, texts] of Object.entries(refused))
+    for (const bytes of texts) {
+      const { code, detail } = refusal(() => readArguments(utf8(bytes)));
+      const faults = (detail.faults as { path: string; problem: string }[]).map(({ path, problem }) => [
+        path,
+        problem === 'must be an object',
+      ]);
+      assert.deepEqual([code, detail.count, faults], ['BUILTIN_ARGUMENTS_INVALID', 1, [['', isCanonical === 'true']]], bytes);
+    }
   assert.deepEqual([{}, [], null, 'a', 1, undefined].map(isObject), [true, false, false, false, false, false]);
 });
 

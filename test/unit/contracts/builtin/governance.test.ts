@@ -187,6 +187,12 @@ test('parameters have ranges and combinations, and what is no parameter is named
     [{ kind: 'abolish' }, 'BUILTIN_ARGUMENTS_INVALID'],
   ];
   for (const [body, code] of table) assert.equal(refusal(() => propose(chain, body)).code, code, JSON.stringify(body));
+  const { viewTimeoutMs, transactionGasMax } = defaultParameters();
+  for (const [name, least] of Object.entries({ viewTimeoutMaxMs: viewTimeoutMs, blockGasMax: transactionGasMax })) {
+    const set = (value: number): Json => ({ kind: 'setParameter', name, value });
+    assert.equal(refusal(() => propose(chain, set(least - 1))).code, 'GOVERNANCE_IMPOSSIBLE', name);
+    assert.equal(pass(chain, set(least)).state, 'passed', name);
+  }
 });
 
 test('a full block takes a quarter of a view at most, whichever of the two is changed, and either may be once the other allows it', () => {
@@ -331,6 +337,19 @@ test('the key of a validator is replaced in place, at a barrier: name, place and
   const replaced = entryOf(chain.read, 'node', 'n-dent')!;
   assert.deepEqual(replaced.data, { ...entry.data, validatorKey: key(77) });
   assert.equal(replaced.version, entry.version + 1);
+});
+
+test('the keys of a node are judged by the suite it names, and it votes by that suite', () => {
+  const suites: number[] = [];
+  const acceptAny = (suite: number): boolean => suites.push(suite) > 0;
+  const chain = new MemoryChain(createBuiltins({ acceptKey: acceptAny }), genesisWrites(testGenesis()));
+  pass(chain, { kind: 'addNode', id: 'n-acme-2', organisation: 'acme', node: { ...nodeData(60), suite: 2 } });
+  pass(chain, { kind: 'replaceValidatorKey', id: 'n-acme-2', validatorKey: key(90) });
+  assert.deepEqual(suites, [2, 2, 2, 2, 2]);
+  assert.deepEqual(
+    configurationOf(chain.read).validators.map(({ suite }) => suite),
+    [1, 2, 1, 1, 1],
+  );
 });
 
 test('a validator key is not replaced by one in use, one that is no key, or for a node that is not there', () => {

@@ -8,7 +8,7 @@ import { BLOCK_TIME_MS, Chain, sealed, refused, faultsBefore } from './records-c
 test("another's factory or device is refused until its owner grants it", () => {
   const chain = new Chain();
   const foreign = annexRecord({ pro_factory_uid: 'F-900' });
-  refused('RECORD_FACTORY_FOREIGN', () => chain.submit([foreign]));
+  assert.deepEqual(refused('RECORD_FACTORY_FOREIGN', () => chain.submit([foreign])).path, ['pro_factory_uid']);
   chain.others.set(`access${accessKey.grant('beta', 'record:submit', 'factory/F-900', 'alpha')}`, encodeJson({ until: BLOCK_TIME_MS - 1 }));
   refused('RECORD_FACTORY_FOREIGN', () => chain.submit([foreign]));
   chain.others.set(`access${accessKey.grant('beta', 'record:submit', 'factory/F-900', 'alpha')}`, encodeJson({ until: null }));
@@ -20,6 +20,12 @@ test("another's factory or device is refused until its owner grants it", () => {
     'ext',
     'device_id',
   ]);
+  const report = { device_id: 'D-9', status: 'fault', begin_time: '2025-01-01T00:00:00Z', factory_uid: 'F-001' };
+  assert.deepEqual(refused('RECORD_DEVICE_FOREIGN', () => chain.submit([report], 'mes@alpha', 'device')).path, ['device_id']);
+  chain.others.set(`access${accessKey.grant('beta', 'record:submit', 'device/D-9', 'alpha')}`, encodeJson({ until: null }));
+  assert.equal(chain.submit([report], 'mes@alpha', 'device')[0]!.status, 'stored');
+  chain.register('device', 'D-9', 'beta', {}, 'suspended');
+  refused('RECORD_DEVICE_UNKNOWN', () => chain.submit([{ ...report, begin_time: '2025-01-02T00:00:00Z' }], 'mes@alpha', 'device'));
   chain.register('factory', 'F-001', 'alpha', {}, 'suspended');
   refused('RECORD_FACTORY_UNKNOWN', () => chain.submit([annexRecord({ product_uid: 'SN-3' })]));
 });

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   ENTRY_DATA_BYTES_MAX,
   entryOf,
+  GAS_PER_CLASS_BYTE,
   loadClass,
   MAP_NAMES_MAX,
   type RegistryEntry,
@@ -206,4 +207,14 @@ test('a class that is suspended, withdrawn or outside its time takes no records'
   assert.equal(refusal(() => loaded(chain, 'heat')).code, 'RECORD_CLASS_UNKNOWN');
   chain.call('admin@acme', 'registry', 'resume', { kind: 'class', id: 'heat' });
   assert.equal(loaded(chain, 'heat').version, 1);
+});
+
+test('whoever writes a record pays for opening its class each time, whatever a replica remembers', () => {
+  const chain = testChain();
+  register(chain, { kind: 'class', ...ENTRIES.class });
+  const { block } = chain.host('admin@acme', 'admin@acme', 'records');
+  const price = GAS_PER_CLASS_BYTE * chain.read('registry', registryKey.entry('class', 'heat'))!.length;
+  const paid: number[] = [];
+  for (let i = 0; i < 2; i++) loadClass({ read: chain.read, block, useGas: (units) => paid.push(units) }, 'heat', 1, 0);
+  assert.deepEqual(paid, [price, price]);
 });

@@ -186,6 +186,8 @@ test('who has lost a key revokes it himself while his account is active, and giv
   assert.equal(refusal(revoke('operator@acme', 'own-1')).code, 'ACCESS_DENIED');
   assert.equal(refusal(() => chain.call('operator@acme', 'registry', 'raiseSessionEpoch', account)).code, 'ACCESS_DENIED');
   assert.equal(refusal(revoke('admin@bolt', 'own-1')).code, 'REGISTRY_ENTRY_FOREIGN');
+  const contract = `0x${'1'.repeat(40)}`; // speaks for itself, and has no account
+  assert.equal(refusal(() => chain.call(contract, 'registry', 'revokeKey', { id: contract, keyId: 'k' })).code, 'ACCESS_DENIED');
   revoke('admin@acme', 'own-1')();
 });
 
