@@ -5,6 +5,8 @@ const POOL = 'node/crypto/verify-pool.ts';
 const POOL_TEST = 'test/unit/node/crypto/verify-pool.test.ts';
 const LINK = 'node/network/link.ts';
 const LINK_TEST = 'test/unit/node/network/link.test.ts';
+const NETWORK = 'node/network/libp2p-network.ts';
+const NETWORK_TEST = 'test/unit/node/network/libp2p-network.test.ts';
 const VISITS = 'node/network/visits.ts';
 const DESK_TEST = 'test/unit/node/network/visit-desk.test.ts';
 const IDENTITY = 'node/keystore/identity.ts';
@@ -332,5 +334,21 @@ export const plantedNetwork: readonly PlantedBug[] = [
     to: '{ failures: 0, lockedUntilMs: 0 }',
     test: CREDENTIALS_TEST,
     only: 'begins their count anew',
+  },
+  {
+    name: 'a peer may send what is no frame as often as it likes',
+    file: NETWORK,
+    from: "      if (code === 'PEER_FRAME_TOO_LARGE' || code === 'PEER_HELLO_INVALID') this.report(link.node, code);\n",
+    to: '',
+    test: NETWORK_TEST,
+    only: 'garbage from',
+  },
+  {
+    name: 'a handler that fails at a frame keeps it from the others',
+    file: NETWORK,
+    from: "        this.#options.world.log.error({ peer: link.node, channel: link.channel, reason: (error as Error).message }, 'frame handler failed');",
+    to: '        throw error;',
+    test: NETWORK_TEST,
+    only: 'handler that fails',
   },
 ];

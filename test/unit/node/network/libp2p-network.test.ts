@@ -104,6 +104,20 @@ test('frames arrive in order, both ways, on both channels, each on a connection 
   await stopAll(nodes);
 });
 
+test('a handler that fails at a frame keeps it from no other handler, and the link open', async () => {
+  const nodes = await pair();
+  const [a, b] = nodes;
+  b.network.onFrame(() => {
+    throw new Error('a bug of one handler');
+  });
+  const seen: string[] = [];
+  b.network.onFrame((_, __, frame) => seen.push(new TextDecoder().decode(frame)));
+  for (const text of ['one', 'two']) a.network.send('b', 'votes', utf8(text));
+  await until('both frames', () => seen.length === 2);
+  assert.deepEqual([seen, b.peerEvents], [['one', 'two'], ['a up']]);
+  await stopAll(nodes);
+});
+
 test('votes keep flowing while 8 MiB frames cross', async () => {
   const nodes = await pair();
   const [a, b] = nodes;
@@ -169,6 +183,7 @@ test('a peer that claims the name of another node is refused', async () => {
   a.network.admit([...listing([a]), { node: 'm', transportKey: raw.key, addresses: [] }]);
   await openRaw(raw.libp2p, a, 'votes', 'b');
   await until('refused', () => a.network.peers()[0]!.refusal === 'PEER_HELLO_INVALID');
+  assert.equal(a.network.peers()[0]!.reports, 1);
   assert.deepEqual([a.frames, a.peerEvents], [[], []]);
   await raw.libp2p.stop();
   await stopAll([a]);
@@ -192,7 +207,8 @@ test('garbage from a registered peer closes its link and harms nobody', async ()
     stream.send(bytes);
     await until(`garbage ${i} ends the link`, () => closed.includes(`stream ${i}`));
   }
-  assert.equal(a.network.peers().find((p) => p.node === 'm')!.refusal, 'PEER_FRAME_TOO_LARGE');
+  const { refusal, reports } = a.network.peers().find((p) => p.node === 'm')!;
+  assert.deepEqual([refusal, reports], ['PEER_FRAME_TOO_LARGE', 4], 'each of them counts towards a cut-off');
   assert.ok(a.network.send('b', 'votes', utf8('still here')));
   await until('b hears a', () => b.frames.length === 1);
   assert.ok(a.frames.every((f) => f.from !== 'm'));
